@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help serve demo test test-extended check check-types check-text bench bench-ci bench-cluster bench-encodings bench-generator bench-integrations bench-tap bench-terminal soak soak-cluster screenshots system compiled-tests
+.PHONY: help serve demo test test-extended check check-types check-text bench bench-ci bench-cluster bench-encodings bench-generator bench-integrations bench-tap bench-terminal bench-widget soak soak-cluster screenshots system compiled-tests
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench-tap: $(VENV)/.installed-dev ## measure the delay that chatws tap adds, 4 m
 
 bench-terminal: $(VENV)/.installed-dev ## measure the terminals: long conversations, start, memory (OUT=DIR keeps terminal.json)
 	@exec $(BIN)/python -m benchmarks.terminal $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+bench-widget: $(VENV)/.installed-dev ## measure the opening of the widget in Chromium, on an idle machine (OUT=DIR keeps widget.json)
+	@exec $(BIN)/python -m benchmarks.widget $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 bench-encodings: $(VENV)/.installed-dev ## measure JSON, MessagePack, compression and batches on chat traffic (OUT=DIR keeps encodings.json)
 	@exec $(BIN)/python -m benchmarks.encodings $(if $(OUT),--out "$(OUT)") $(ARGS)

@@ -12,11 +12,14 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.support.chat import RunningChat
+from tests.support.node import NODE_DIR
 from tests.support.peer import Peer
 from tests.web.browser import BrowserProfiles, ChatWindow
 from tests.web.embedding_site import EmbeddingSite
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("node")]
+
+AXE = NODE_DIR / "node_modules" / "axe-core" / "axe.min.js"
 
 PIXEL = "R0lGODlhAQABAIAAAAECAwQFBiwAAAAAAQABAAACAkQBADs="
 FACE = f"data:image/gif;base64,{PIXEL}"
@@ -51,6 +54,17 @@ class Bakery:
         return agent, found
 
 
+async def inaccessible(page: Page) -> list[str]:
+    """Return the findings of axe-core in the chat's frame, in both colour schemes."""
+    found = []
+    await page.frames[1].evaluate(AXE.read_text())
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        report = await page.frames[1].evaluate("axe.run()")
+        found += [f"{scheme}: {one['id']}: {node['html']}" for one in report["violations"] for node in one["nodes"]]
+    return found
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def bakery(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bakery]:  # noqa: ARG001  outlives it
     """Run one site and one server for all tests."""
@@ -69,12 +83,14 @@ async def test_new_visitor_is_asked_before_the_chat_and_greeted_by_name(
     page = await browsers.open(bakery.site.embed(bakery.chat.url, **options))
     window = await bakery.open_chat(page, "Open chat")
     frame = window.root
-    await frame.get_by_label("Your name").fill("Ada")
+    await expect(frame.get_by_label("Your name")).to_be_focused()
+    await page.keyboard.type("Ada")
     email = frame.get_by_role("textbox", name="Your mail address")
     await email.fill("no address")
     await frame.get_by_role("button", name="Start the chat").click()
     await expect(frame.locator(".visitor-form input:invalid")).to_be_focused()
     await expect(window.input).to_be_hidden()
+    assert await inaccessible(page) == []
     await email.fill("ada@example.org")
     await page.keyboard.press("Enter")
     await window.expect_connected()
@@ -114,6 +130,9 @@ async def test_visitor_leaves_a_mail_address_while_nobody_is_there(bakery: Baker
     form = frame.locator(".leave-mail")
     await expect(form).to_be_hidden()
     await window.send("Gibt es Roggenbrot?")
+    await page.set_viewport_size({"width": 320, "height": 568})
+    await expect(form).to_be_visible()
+    assert await inaccessible(page) == []
     await form.get_by_role("textbox").fill("ada@example.org")
     await form.get_by_role("button", name="Senden").click()
     await expect(form.get_by_role("status")).to_have_text("Danke. Wir antworten an ada@example.org.")
@@ -126,7 +145,7 @@ async def test_visitor_leaves_a_mail_address_while_nobody_is_there(bakery: Baker
     await agent.call("send_message", reply)
     await window.expect_messages("Gibt es Roggenbrot?", "Ja")
     assert await page.frames[1].evaluate(tones) == 0, "a message that the visitor sees makes no sound"
-    await page.get_by_role("button", name="Chat schließen").first.click()
+    await frame.get_by_role("button", name="Chat schließen").click()
     await agent.call("send_message", reply)
     await expect(page.get_by_role("button", name="1 ungelesen")).to_be_visible()
     assert await page.frames[1].evaluate(tones) == 2, "two tones for one message"

@@ -213,9 +213,9 @@
     frame?.remove();
     isReady = false;
     // The visitor belongs into the fragment, which browsers do not send.
-    const shown = { title: "Chat", ...options, language, name: "", email: "", identity: "", wait: wasOpened ? "" : "on" };
+    const shown = { title: "", ...options, language, name: "", email: "", identity: "", wait: wasOpened ? "" : "on" };
     frame = makeFrame("chatbot-iframe.html", shown);
-    frame.title = shown.title;
+    frame.title = shown.title || "Chat";
     frame.addEventListener("load", () => failAfter(READY_TIMEOUT_MS));
     retryButton.hidden = true;
     noticeText.textContent = loadingText;

@@ -127,7 +127,7 @@ async function knownVisitor() {
   const asked = ASKED.filter((field) => (options.get("ask") ?? "").includes(field) && !visitor[field]);
   if (!asked.length || visitor.identity || hasSession(visitor)) return visitor;
   status.hidden = true;
-  const answers = await askBeforeChat(root, asked);
+  const answers = await askBeforeChat(root, asked, wantsFocus);
   status.hidden = false;
   composer.focus();
   return { ...visitor, ...answers };
@@ -173,6 +173,8 @@ let session = null;
 /** Messages written before that. @type {string[]} */
 const early = [];
 let hasWritten = false;
+/** Whether the visitor opened the chat, so that a form that appears later may take the focus. */
+let wantsFocus = false;
 const hours = parseOfficeHours(options.get("hours") ?? "", options.get("timeZone") ?? "UTC");
 const availability = new Availability(find("#agent-presence", HTMLElement), hours, offerLeaveMail);
 const ws = new WidgetWebSocketHandler({ debug: options.has("debug"), socketOptions: SOCKET_OPTIONS });
@@ -185,7 +187,9 @@ const composer = new Composer(root, {
 });
 const leaveMail = options.get("leaveMail") === "on" ? new LeaveMail(find(".composer", HTMLElement), saveEmail) : null;
 frame.onOpen((takeFocus) => {
-  if (takeFocus) composer.focus();
+  wantsFocus = takeFocus;
+  const field = document.querySelector(".visitor-form input");
+  if (takeFocus) (field instanceof HTMLInputElement ? field : composer).focus();
   thread.markSeen();
 });
 /** A page that is loaded before the click creates no session before it. @type {Promise<void> | null} */

@@ -12,21 +12,22 @@ const MAX_EMAIL = 254;
  * Show a form in place of the conversation; resolve with its values when it is sent.
  * @param {HTMLElement} root contains the conversation
  * @param {Field[]} fields
+ * @param {boolean} takeFocus
  * @returns {Promise<Record<string, string>>}
  */
-export function askBeforeChat(root, fields) {
+export function askBeforeChat(root, fields, takeFocus) {
   const inputs = fields.map((field) => input(field));
   const labels = inputs.map((one) => make("label", { class: "label" }, labelOf(one), one));
   const button = make("button", { class: "button-primary", type: "submit" }, texts.startChat);
   const lead = make("h2", {}, texts.beforeStart);
   const form = make("form", { class: "visitor-form" }, lead, ...labels, button);
-  root.before(form);
-  root.hidden = true;
+  // The style sheet hides what follows the form.
+  root.prepend(form);
+  if (takeFocus) inputs[0].focus();
   return new Promise((resolve) => {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       form.remove();
-      root.hidden = false;
       resolve(Object.fromEntries(inputs.map((one) => [one.name, one.value.trim()])));
     });
   });
@@ -45,9 +46,10 @@ export class LeaveMail {
   constructor(composer, save) {
     const status = make("p", { class: "leave-mail-status", role: "status" });
     const button = make("button", { class: "button-primary", type: "submit" }, texts.send);
-    const label = make("label", { class: "label" }, texts.leaveMail, this.#input);
-    this.#form = make("form", { class: "leave-mail", hidden: true }, label, button, status);
+    const label = make("label", { for: "leave-mail-address" }, texts.leaveMail);
+    this.#input.id = "leave-mail-address";
     this.#input.placeholder = texts.yourMail;
+    this.#form = make("form", { class: "leave-mail", hidden: true }, label, this.#input, button, status);
     composer.before(this.#form);
     this.#form.addEventListener("submit", async (event) => {
       event.preventDefault();
@@ -58,8 +60,7 @@ export class LeaveMail {
       status.textContent = problem || formatText("mailKept", { email });
       if (problem) return;
       this.#isDone = true;
-      label.remove();
-      button.remove();
+      for (const element of [label, this.#input, button]) element.remove();
     });
   }
 
