@@ -30,8 +30,21 @@ def waiting_server(tmp_path: Path) -> Iterator[ServerProcess]:
     server.stop()
 
 
-def test_server_starts_when_postgresql_starts_later(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def own_postgres() -> Iterator[PostgresServer]:
+    """PostgreSQL that a test may stop, with a user who needs a password."""
     postgres = PostgresServer()
+    try:
+        postgres.require_password("guarded")
+        postgres.start()
+        yield postgres
+    finally:
+        postgres.close()
+
+
+def test_server_starts_when_postgresql_starts_later(own_postgres: PostgresServer, tmp_path: Path) -> None:
+    postgres = own_postgres
+    postgres.stop()
     server = ServerProcess(tmp_path, "--database-url", postgres.url(), *LONG_WAIT)
     try:
         server.begin()
@@ -42,7 +55,6 @@ def test_server_starts_when_postgresql_starts_later(tmp_path: Path) -> None:
         server.stderr.wait_for(rf"info database_reached address=127\.0\.0\.1:{postgres.port} ", LOG_TIMEOUT_S)
     finally:
         server.stop()
-        postgres.close()
 
 
 def test_wait_is_logged_at_growing_intervals_without_password(waiting_server: ServerProcess) -> None:
@@ -71,13 +83,18 @@ def test_sigterm_ends_a_server_that_waits_for_a_silent_host(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("user", "database", "advice"),
-    [("stranger", "postgres", "check the user and the password"), ("chat", "missing", "create it with 'createdb'")],
+    [
+        ("guarded:hush-hush", "postgres", "password authentication failed"),
+        ("stranger", "postgres", "check the user and the password"),
+        ("chat", "missing", "create it with 'createdb'"),
+    ],
 )
-def test_wrong_user_or_missing_database_ends_the_start_at_once(
-    postgres: PostgresServer, tmp_path: Path, user: str, database: str, advice: str
+def test_wrong_credentials_or_missing_database_end_the_start_at_once(
+    own_postgres: PostgresServer, tmp_path: Path, user: str, database: str, advice: str
 ) -> None:
-    url = f"postgresql://{user}@127.0.0.1:{postgres.port}/{database}"
+    url = f"postgresql://{user}@127.0.0.1:{own_postgres.port}/{database}"
     done = run_chatws("serve", "--port", "0", "--data-dir", str(tmp_path), "--database-url", url, *LONG_WAIT)
     assert done.returncode == 1
     assert advice in done.stderr
     assert "waiting_for_database" not in done.stderr
+    assert "hush-hush" not in done.stderr

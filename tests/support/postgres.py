@@ -35,6 +35,11 @@ class PostgresServer(PostgresProcess):
             super().__init__(free_port())
         self._numbers = itertools.count(1)
 
+    def require_password(self, user: str) -> None:
+        """Refuse connections of a user without the right password; call it before the start."""
+        path = self._data / "pg_hba.conf"
+        path.write_text(f"host all {user} 127.0.0.1/32 scram-sha-256\n{path.read_text()}")
+
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Freeze all processes of the server: connections stay open, new ones are accepted, none gets a reply."""
