@@ -54,8 +54,14 @@ class SqliteDatabase:
         self._readers: ReadPool | None = None  # while open, unless in memory
 
     async def open(self) -> str:
-        """Open the database and return its epoch."""
-        epoch = await asyncio.to_thread(self._prepare)
+        """Open the database and return its epoch; if cancelled, end once the transaction that has begun is finished."""
+        preparing = asyncio.ensure_future(asyncio.to_thread(self._prepare))
+        try:
+            epoch = await asyncio.shield(preparing)
+        except asyncio.CancelledError:
+            # A thread cannot be cancelled, and closing would release the lock in the middle of a migration.
+            await asyncio.gather(preparing, return_exceptions=True)
+            raise
         self._writer = GroupCommitWriter(
             self._write_engine,
             clock_ms=self._clock_ms,

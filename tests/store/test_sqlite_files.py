@@ -21,6 +21,7 @@ from chatws.store import AlreadyRunning, BadUrl, Damaged, Draft, SchemaMismatch,
 from chatws.store.factory import make_store
 from chatws.store.sqlite import make_engine, make_private
 from tests.store.support import AGENT, ANN, all_messages, new_conversation
+from tests.support.chat import until
 
 LAST = 99
 """Number of no statement: the process kills itself before the commit."""
@@ -54,6 +55,25 @@ async def test_second_server_gets_the_process_id_of_the_first(file_store: Store,
     assert caught.value.pid == os.getpid()
     assert str(os.getpid()) in str(caught.value)
     await file_store.close()
+    await second.open()
+    await second.close()
+
+
+async def test_cancelled_open_keeps_the_lock_until_its_transaction_has_ended(path: Path) -> None:
+    make_private(path)
+    first = make_store(f"sqlite:///{path}", server=True, busy_timeout_ms=60_000)
+    second = make_store(f"sqlite:///{path}", server=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        opening = asyncio.create_task(first.open())
+        await until(path.with_name("chat.db.lock").exists)
+        opening.cancel()
+        closed = asyncio.create_task(_close_after(opening, first))
+        assert not (await asyncio.wait([closed], timeout=0.1))[0]
+        with pytest.raises(AlreadyRunning):
+            await second.open()
+        other.execute("ROLLBACK")
+        await closed
     await second.open()
     await second.close()
 
@@ -190,6 +210,12 @@ def _ordered(statement: str) -> str:
     body, _, tail = rest.rpartition(")")
     parts = sorted(part.strip() for part in re.split(r",(?![^()]*\))", body))
     return f"{head.strip()} ({', '.join(parts)}){tail}"
+
+
+async def _close_after(opening: asyncio.Task[None], store: Store) -> None:
+    """Close a store whose opening was cancelled, as a server does."""
+    await asyncio.gather(opening, return_exceptions=True)
+    await store.close()
 
 
 def _open_and_close(path: Path) -> None:
