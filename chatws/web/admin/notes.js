@@ -6,11 +6,13 @@
 import { make } from "../ui/dom.js";
 import { shortTimeOf } from "../ui/format.js";
 
+/** Time of a note that is not stored, after every timestamp. */
+const UNSENT = "~";
 /** Distance from the end within which the thread scrolls to a new note. */
 const END_PX = 80;
 
 export class Notes {
-  /** Elements by note, oldest note first. @type {Map<string, {afterSeq: number, element: HTMLLIElement}>} */
+  /** Elements by note. @type {Map<string, {afterSeq: number, element: HTMLLIElement}>} */
   #notes = new Map();
   /** Elements of notes that are not stored yet, at the end of the list. @type {Map<string, HTMLLIElement>} */
   #unsent = new Map();
@@ -23,14 +25,14 @@ export class Notes {
     new MutationObserver(() => this.#place()).observe(list, { childList: true });
   }
 
-  /** Add notes, oldest first; those shown already are ignored. @param {Note[]} notes */
+  /** Add notes; those shown already are ignored. @param {Note[]} notes */
   add(notes) {
     for (const { noteId, afterSeq, author, content, timestamp } of notes) {
       if (this.#notes.has(noteId)) continue;
       this.remove(noteId);
       const time = make("time", { datetime: timestamp }, shortTimeOf(timestamp));
       const heading = make("p", { class: "note-author" }, "Note by ", make("bdi", {}, author.userName), " · ", time);
-      const element = make("li", { class: "note" }, heading, make("p", { class: "note-text", dir: "auto" }, content));
+      const element = make("li", { class: "note", "data-time": timestamp }, heading, make("p", { class: "note-text", dir: "auto" }, content));
       this.#notes.set(noteId, { afterSeq, element });
     }
     this.#place();
@@ -42,7 +44,7 @@ export class Notes {
       if (this.#unsent.has(noteId) || this.#notes.has(noteId)) continue;
       const heading = make("p", { class: "note-author" }, "Your note · not stored yet…");
       const text = make("p", { class: "note-text", dir: "auto" }, content);
-      this.#unsent.set(noteId, make("li", { class: "note is-unsent" }, heading, text));
+      this.#unsent.set(noteId, make("li", { class: "note is-unsent", "data-time": UNSENT }, heading, text));
     }
     this.#place();
   }
@@ -71,16 +73,23 @@ export class Notes {
     const first = this.#list.querySelector(".message[data-seq]");
     if (afterSeq === 0) {
       const isAtStart = first === null || (first instanceof HTMLElement && first.dataset.seq === "1");
-      if (isAtStart) this.#list.insertBefore(element, afterNotes(this.#list.firstElementChild));
+      if (isAtStart) this.#list.insertBefore(element, afterOlderNotes(this.#list.firstElementChild, element));
       return;
     }
     const message = this.#list.querySelector(`.message[data-seq="${afterSeq}"]`);
-    if (message) this.#list.insertBefore(element, afterNotes(message.nextElementSibling));
+    if (message) this.#list.insertBefore(element, afterOlderNotes(message.nextElementSibling, element));
   }
 }
 
-/** Return the first element from `element` on that is no note. @param {Element | null} element */
-function afterNotes(element) {
-  while (element?.classList.contains("note")) element = element.nextElementSibling;
+/**
+ * Return the first element from `element` on that is no note, or a note later than `note`.
+ * @param {Element | null} element
+ * @param {HTMLElement} note
+ */
+function afterOlderNotes(element, note) {
+  const time = note.dataset.time ?? "";
+  while (element instanceof HTMLElement && element.matches(".note") && (element.dataset.time ?? "") <= time) {
+    element = element.nextElementSibling;
+  }
   return element;
 }
