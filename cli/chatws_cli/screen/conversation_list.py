@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from chatws_cli.presentation.customer import name_with_mail
 from chatws_cli.presentation.sanitize import clean_line, excerpt, head, width
 from chatws_cli.presentation.users import DOTS
 
@@ -38,12 +39,12 @@ class ConversationRow(NamedTuple):
 
 
 class FilteredConversations:
-    """Part of the known conversations, chosen by status and by the customer's name."""
+    """Part of the known conversations, chosen by status and by the customer's name or mail address."""
 
     def __init__(self, index: ConversationIndex, zone: tzinfo | None = None) -> None:
         self.filter: Filter = "open"
         self.name_part = ""
-        """Text that the customer's name must contain; empty: any name."""
+        """Text that the customer's name or mail address must contain; empty: any name."""
         self._index = index
         self._zone = zone
 
@@ -76,10 +77,7 @@ class FilteredConversations:
         return f"{moment:%H:%M}" if is_today else f"{moment:%d %b}"
 
     def _passes(self, conversation: Conversation, own_id: str) -> bool:
-        if (
-            conversation.is_unwritten
-            or self.name_part.casefold() not in clean_line(conversation.customer.user_name).casefold()
-        ):
+        if conversation.is_unwritten or self.name_part.casefold() not in name_with_mail(conversation).casefold():
             return False
         match self.filter:
             case "open":

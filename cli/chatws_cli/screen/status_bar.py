@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chatws_cli.presentation.customer import mail_of
 from chatws_cli.presentation.sanitize import head, width
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def status_line(screen: ScreenState, now: float, columns: int) -> str:
         parts.append(f"{screen.unread} unread (Alt+A)")
     if screen.current is not None:
         parts.append(conversation_words(screen))
+        if screen.role != "customer" and (mail := mail_of(screen.current.conversation)):
+            parts.append(mail)
     if screen.own_name:
         presence = screen.users.own_presence()
         parts.append(screen.own_name if presence in {"online", "offline"} else f"{screen.own_name} ({presence})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatws_cli.presentation.conversation_index import ConversationIndex
+from chatws_cli.presentation.customer import name_with_mail
 from chatws_cli.presentation.sanitize import clean_line, excerpt
 
 if TYPE_CHECKING:
@@ -44,5 +45,5 @@ class InboxList(ConversationIndex):
 def _row(number: int, conversation: Conversation) -> str:
     assignee = "" if conversation.assignee is None else f" by {clean_line(conversation.assignee.user_name)}"
     newest = "" if conversation.last_message is None else f": {excerpt(conversation.last_message.content)}"
-    name = clean_line(conversation.customer.user_name)
+    name = name_with_mail(conversation)
     return f"{number:>3}  {name}, {conversation.status}{assignee}{newest}  [{conversation.conversation_id}]"

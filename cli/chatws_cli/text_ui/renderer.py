@@ -24,6 +24,7 @@ from chatws_cli.presentation.changes import (
     TypingStateChanged,
 )
 from chatws_cli.presentation.conversation_status import describe_status
+from chatws_cli.presentation.customer import name_with_mail
 from chatws_cli.presentation.sanitize import clean, clean_line, excerpt
 from chatws_cli.presentation.state import ChatState
 
@@ -95,9 +96,9 @@ class TextRenderer:
         state.threads.clear()
         state.thread(conversation)
         state.conversations.update(conversation)
-        customer = state.users.add(conversation.customer)
+        state.users.add(conversation.customer)
         lines = [
-            self._notice(f"conversation {conversation.conversation_id} with {customer}"),
+            self._notice(f"conversation {conversation.conversation_id} with {name_with_mail(conversation)}"),
             self._notice(describe_status(conversation, state.users)),
         ]
         for item in state.load(conversation.conversation_id, history, has_more_before=True):
