@@ -39,9 +39,9 @@ class Customer:
         return page.locator(f".row[data-id='{self.conversation_id}']")
 
 
-async def customer_of(chat: RunningChat, name: str, *texts: str) -> Customer:
-    """Start a customer who writes these messages."""
-    customer = Customer(chat, *await new_session(chat, userName=name))
+async def customer_of(chat: RunningChat, name: str, *texts: str, **session: str) -> Customer:
+    """Start a customer who writes these messages; ``session`` has further fields of the session, such as ``email``."""
+    customer = Customer(chat, *await new_session(chat, userName=name, **session))
     await customer.write(*texts)
     return customer
 

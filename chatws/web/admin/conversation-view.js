@@ -35,6 +35,8 @@ export class ConversationView {
   #notes = null;
   /** @type {ComposerPanel | null} */
   #composer = null;
+  /** @type {CustomerPanel | null} */
+  #customer = null;
   #placeholder = find("#nothing", HTMLElement);
   #root;
   #userId;
@@ -89,7 +91,7 @@ export class ConversationView {
     const { conversationId, customer } = conversation;
     if (this.#conversation && this.#conversation.conversationId !== conversationId) this.#leave();
     this.#conversation = conversation;
-    this.#name.textContent = customer.userName;
+    this.#name.textContent = this.#name.title = customer.userName;
     this.#avatar.textContent = initialsOf(customer.userName);
     showPresence(this.#presence, presence);
     const thread = this.#build(conversation);
@@ -117,6 +119,10 @@ export class ConversationView {
     if (this.#conversation) this.#actions.run(name);
   }
 
+  toggleCustomer() {
+    this.#customer?.toggle();
+  }
+
   /** Leave the open conversation and show the placeholder. */
   close() {
     this.#leave();
@@ -132,6 +138,7 @@ export class ConversationView {
     this.#conversation = conversation;
     this.#holder.textContent = holderOf(conversation, this.#userId);
     this.#actions.show(conversation);
+    this.#customer?.update(conversation);
   }
 
   /** @param {Presence} presence */
@@ -141,7 +148,7 @@ export class ConversationView {
 
   #leave() {
     if (this.#conversation) adminWebSocket.leaveConversation(this.#conversation.conversationId);
-    this.#conversation = this.#thread = this.#notes = this.#composer = null;
+    this.#conversation = this.#thread = this.#notes = this.#composer = this.#customer = null;
   }
 
   /** @param {Conversation} conversation */
@@ -152,9 +159,10 @@ export class ConversationView {
     back.addEventListener("click", () => this.#callbacks.onClose());
     const state = make("p", { class: "conversation-state" }, this.#presence, this.#holder);
     const heading = make("div", { class: "conversation-heading" }, this.#name, state);
+    this.#customer = new CustomerPanel(conversation, this.#callbacks.onOpen);
     this.#root.replaceChildren(
       make("header", { class: "conversation-header" }, back, this.#avatar, heading, this.#actions.element),
-      new CustomerPanel(conversation, this.#callbacks.onOpen).element,
+      this.#customer.element,
     );
     const thread = new MessageThread(this.#root, {
       label: "Messages",

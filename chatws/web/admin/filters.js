@@ -1,6 +1,6 @@
 /** Filters of the list of conversations, each a button with its number of conversations. */
 
-/** @import {Conversation} from "../core/protocol.js" */
+/** @import {Conversation, SearchHit} from "../core/protocol.js" */
 
 import { find, make } from "../ui/dom.js";
 
@@ -12,7 +12,17 @@ const FILTERS = {
   Resolved: ({ status }) => status === "resolved",
 };
 
+/** @type {Record<string, string>} */
+const EMPTY = {
+  Open: "No open conversations. New ones appear here by themselves.",
+  Mine: "You hold no conversation. Claim one of the queue, or reply to it.",
+  Queue: "Nobody is waiting.",
+  Resolved: "No resolved conversations.",
+};
+
 export class Filters {
+  #group = find("#filters", HTMLElement);
+  #found = find("#list-found", HTMLElement);
   #chosen = "Open";
   /** @type {Map<string, {button: HTMLButtonElement, count: HTMLElement}>} */
   #buttons = new Map();
@@ -33,7 +43,20 @@ export class Filters {
       });
       this.#buttons.set(name, { button, count });
     }
-    find("#filters", HTMLElement).replaceChildren(...[...this.#buttons.values()].map(({ button }) => button));
+    this.#group.replaceChildren(...[...this.#buttons.values()].map(({ button }) => button));
+  }
+
+  /** Text shown if the chosen filter has no conversations. */
+  get emptyText() {
+    return EMPTY[this.#chosen];
+  }
+
+  /** Show the number of found conversations in place of the filters. @param {SearchHit[] | null} hits null without a search */
+  show(hits) {
+    this.#group.hidden = hits !== null;
+    this.#found.hidden = !hits?.length;
+    const text = hits?.length === 1 ? "1 conversation found" : `${hits?.length ?? 0} conversations found`;
+    if (hits && this.#found.textContent !== text) this.#found.textContent = text;
   }
 
   /**

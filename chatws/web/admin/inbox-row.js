@@ -11,6 +11,9 @@ const MAX_UNREAD_SHOWN = 99;
 
 const STATUS_LABELS = { bot: "Bot", queued: "In the queue", assigned: "Assigned", resolved: "Resolved" };
 
+/** States that the rows show. @type {WeakMap<HTMLElement, string>} */
+const filled = new WeakMap();
+
 /**
  * Create an empty row.
  * @param {string} conversationId
@@ -27,10 +30,17 @@ export function makeRow(conversationId, onOpen) {
  * @param {HTMLElement} row
  * @param {Conversation} conversation
  * @param {Attention} attention
- * @param {{presence: Presence["status"], isOpen: boolean, message: Message | null}} state 
+ * @param {{presence: Presence["status"], isOpen: boolean, isFound: boolean, message: Message | null}} state `isFound`: by
+ *   a search, which also finds mail addresses
  */
-export function fillRow(row, conversation, { unread, waitingSince, notice }, { presence, isOpen, message }) {
-  const { customer, status, assignee, updatedAt } = conversation;
+export function fillRow(row, conversation, attention, state) {
+  const { unread, waitingSince, notice } = attention;
+  const { presence, isOpen, isFound, message } = state;
+  const { customer, customerEmail, status, assignee, updatedAt } = conversation;
+  // Most rows are the same after an event; times of today change their form at midnight.
+  const shown = JSON.stringify([conversation, attention, state, new Date().toDateString()]);
+  if (filled.get(row) === shown) return;
+  filled.set(row, shown);
   const avatar = make("span", { class: "avatar", "data-presence": presence, title: presence, "aria-hidden": "true" });
   avatar.append(initialsOf(customer.userName));
   const tag = assignee && status === "assigned" ? assignee.userName : STATUS_LABELS[status];
@@ -41,13 +51,14 @@ export function fillRow(row, conversation, { unread, waitingSince, notice }, { p
   const button = find("button", HTMLButtonElement, row);
   button.replaceChildren(
     avatar,
-    make("span", { class: "row-name", dir: "auto" }, customer.userName),
+    make("span", { class: "row-name", dir: "auto", title: customer.userName }, customer.userName),
     make("span", { class: "visually-hidden" }, presence),
     make("time", { class: "row-time", datetime: updatedAt }, shortTimeOf(updatedAt)),
     make("span", { class: "row-preview", dir: "auto" }, message?.content ?? "No message yet"),
     ...(unread ? [unreadBadge(unread)] : []),
     footer,
   );
+  if (isFound && customerEmail) button.append(make("span", { class: "row-mail" }, make("bdi", {}, customerEmail)));
   if (notice) button.append(make("span", { class: "row-notice" }, notice));
   button.setAttribute("aria-current", String(isOpen));
   button.classList.toggle("has-unread", unread > 0);

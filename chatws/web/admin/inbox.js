@@ -12,6 +12,8 @@ import adminWebSocket from "./src/services/websocket-client.js";
 
 /** Maximum page size, also that of the subscription's reply. */
 const PAGE_SIZE = 100;
+/** Distance from the end of the list within which older conversations are loaded. */
+const OLDER_PX = 400;
 
 export class Inbox {
   /** @type {Map<string, Conversation>} */
@@ -42,6 +44,7 @@ export class Inbox {
     this.#attention = new AttentionList(userId);
     this.#filters = new Filters(userId, () => this.#render());
     this.#more.onclick = () => void this.#loadOlder();
+    this.#list.addEventListener("scroll", () => this.#onScroll(), { passive: true });
     this.#list.addEventListener("keydown", (event) => moveFocus(event, this.#buttons()));
     adminWebSocket.onInbox((inbox) => this.#load(inbox));
     adminWebSocket.onMessageRead((mark) => mark.userId === userId && this.read(mark.conversationId, mark.seq));
@@ -172,15 +175,19 @@ export class Inbox {
     const filtered = this.#filters.apply(all, !this.#cursor);
     filtered.sort((one, other) => other.updatedAt.localeCompare(one.updatedAt));
     const shown = this.#hits?.map(({ conversation }) => this.#conversations.get(conversation.conversationId) ?? conversation) ?? filtered;
-    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.id : undefined;
-    this.#list.replaceChildren(...shown.map((one) => this.#row(one)));
-    // Replacing the rows removes the focus: restore it.
-    if (focused) this.#button(focused)?.focus();
+    arrange(this.#list, shown.map((one) => this.#row(one)));
     const empty = find("#list-empty", HTMLElement);
     empty.hidden = shown.length > 0;
-    empty.textContent = this.#hits ? "Nothing found." : "No conversations here.";
+    empty.textContent = this.#hits ? "Nothing found." : this.#filters.emptyText;
+    this.#filters.show(this.#hits);
     const unread = all.filter((one) => this.#concernsAgent(one) && this.#attention.of(one.conversationId).unread);
     this.#callbacks.onUnread(unread.length);
+  }
+
+  #onScroll() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#list;
+    const isAtEnd = scrollHeight - scrollTop - clientHeight < OLDER_PX;
+    if (isAtEnd && this.#cursor && !this.#hits && !this.#more.disabled) void this.#loadOlder();
   }
 
   /** @param {Conversation} conversation */
@@ -188,9 +195,10 @@ export class Inbox {
     const { conversationId, customer } = conversation;
     const row = this.#rows.get(conversationId) ?? makeRow(conversationId, () => this.#callbacks.onOpen(conversationId));
     this.#rows.set(conversationId, row);
-    const found = this.#hits?.find((hit) => hit.conversation.conversationId === conversationId)?.message;
+    const found = this.#hits?.find((hit) => hit.conversation.conversationId === conversationId);
     const presence = this.presenceOf(customer.userId);
-    const state = { presence, isOpen: conversationId === this.#openId, message: found ?? conversation.lastMessage };
+    const isOpen = conversationId === this.#openId;
+    const state = { presence, isOpen, isFound: found !== undefined, message: found?.message ?? conversation.lastMessage };
     fillRow(row, conversation, this.#attention.of(conversationId), state);
     return row;
   }
@@ -206,6 +214,25 @@ export class Inbox {
 
   /** @param {string} conversationId */
   #button(conversationId) {
-    return this.#buttons().find((button) => button.dataset.id === conversationId);
+    const button = this.#rows.get(conversationId)?.querySelector("button");
+    return button?.isConnected ? button : undefined;
   }
+}
+
+/**
+ * Make the rows the only children of a list, in this order, and move only those that have changed their place.
+ * @param {HTMLUListElement} list
+ * @param {HTMLLIElement[]} rows
+ */
+function arrange(list, rows) {
+  const focused = document.activeElement;
+  const kept = new Set(rows);
+  for (const child of [...list.children]) if (!kept.has(/** @type {HTMLLIElement} */ (child))) child.remove();
+  let next = list.firstElementChild;
+  for (const row of rows) {
+    if (row === next) next = row.nextElementSibling;
+    else list.insertBefore(row, next);
+  }
+  // Moving a row removes the focus: restore it.
+  if (focused instanceof HTMLElement && focused !== document.activeElement && list.contains(focused)) focused.focus();
 }

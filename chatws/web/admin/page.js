@@ -115,6 +115,7 @@ function openDashboard() {
     { key: "n", help: "Write a note", run: () => view.write("note") },
     { key: "c", help: "Claim the conversation", run: () => view.run("Claim") },
     { key: "e", help: "Resolve the conversation", run: () => view.run("Resolve") },
+    { key: "u", help: "Show or hide the customer's details", run: () => view.toggleCustomer() },
     { key: "/", help: "Search", run: () => search.focus() },
     { key: "Escape", help: "Move to the list of conversations", run: () => inbox.focus() },
   ]);
