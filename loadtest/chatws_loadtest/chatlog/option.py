@@ -46,7 +46,8 @@ class ChatlogOption:
             CommandExit: it cannot be created.
         """
         try:
-            writer = ChatlogWriter(self.file, source, url, with_content=self.with_content)
+            # Each record at once: these tools may be silent for long, and are killed when they hang.
+            writer = ChatlogWriter(self.file, source, url, with_content=self.with_content, flush_s=0.0)
         except OSError as problem:
             raise CommandExit(
                 f"--chatlog {self.file} cannot be written: {problem.strerror}", ExitCode.FAILED

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+MAX_IDS: Final = 100_000
+"""Ids of one kind that are remembered, about 20 MB: minutes of the messages of a large load test."""
+
 
 class Pseudonyms:
-    """Numbering of ids in the order of their first use; the same id always gets the same name.
+    """Numbering of ids in the order of their first use; the same id gets the same name.
 
-    The load processes of one run share no memory: process ``first`` of ``step`` uses each ``step``-th number.
+    Of each kind, the latest `MAX_IDS` ids are known: an older one, such as that of a message of an hour ago, gets a new
+    name. The load processes of one run share no memory: process ``first`` of ``step`` uses each ``step``-th number.
     """
 
     def __init__(self, *, with_ids: bool = False, first: int = 0, step: int = 1) -> None:
@@ -15,6 +21,7 @@ class Pseudonyms:
         self._first = first
         self._step = step
         self._names: dict[str, dict[str, str]] = {"r": {}, "u": {}, "m": {}, "k": {}}
+        self._given = dict.fromkeys(self._names, 0)
 
     def room(self, room_id: str) -> str:
         return self._name("r", room_id)
@@ -34,5 +41,8 @@ class Pseudonyms:
         names = self._names[kind]
         name = names.get(real_id)
         if name is None:
-            name = names[real_id] = f"{kind}{len(names) * self._step + self._first + 1}"
+            name = names[real_id] = f"{kind}{self._given[kind] * self._step + self._first + 1}"
+            self._given[kind] += 1
+            if len(names) > MAX_IDS:
+                del names[next(iter(names))]
         return name

@@ -25,9 +25,18 @@ class ChatlogWriter:
     """
 
     def __init__(
-        self, path: Path, source: Source, url: str, *, with_content: bool = False, start_s: float | None = None
+        self,
+        path: Path,
+        source: Source,
+        url: str,
+        *,
+        with_content: bool = False,
+        start_s: float | None = None,
+        flush_s: float = FLUSH_S,
     ) -> None:
         """Create the file and write the header; ``start_s`` is the time of ``t`` = 0 on ``time.perf_counter``.
+
+        With ``flush_s`` 0, each record is in the file at once.
 
         Raises:
             OSError: the file cannot be created.
@@ -38,6 +47,7 @@ class ChatlogWriter:
         """Number of records written."""
         self._encoder = msgspec.json.Encoder()
         self._buffer = bytearray()
+        self._flush_s = flush_s
         self._flushed_s = self.start_s
         # Unbuffered: `_buffer` is the only copy of what the kernel does not have yet.
         self._file = path.open("wb", buffering=0)
@@ -67,7 +77,7 @@ class ChatlogWriter:
         self._buffer += b"\n"
         self.records += 1
         now_s = time.perf_counter()
-        if now_s - self._flushed_s >= FLUSH_S or len(self._buffer) >= FLUSH_BYTES:
+        if now_s - self._flushed_s >= self._flush_s or len(self._buffer) >= FLUSH_BYTES:
             self.flush()
 
     def flush(self) -> None:

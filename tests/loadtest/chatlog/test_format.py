@@ -104,6 +104,15 @@ def test_flushed_records_are_in_the_file(tmp_path: Path) -> None:
     writer.close()
 
 
+def test_writer_without_interval_has_each_record_in_the_file_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "a.chatlog"
+    writer = ChatlogWriter(file, "run", "http://127.0.0.1:3000", flush_s=0.0)
+    for number, record in enumerate(EVERY_KIND, start=1):
+        writer.write(record)
+        assert read_chatlog(file).records == EVERY_KIND[:number]
+    writer.close()
+
+
 def test_newer_version_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.chatlog"
     file.write_text('{"type":"header","version":2,"somethingNew":[]}\n{"type":"novel"}\n')
@@ -142,6 +151,14 @@ def test_pseudonyms_are_stable_and_do_not_contain_the_id() -> None:
     assert [names.user("ada"), names.user("bob"), names.user("ada"), names.room("ada")] == ["u1", "u2", "u1", "r1"]
     assert names.message("") == ""
     assert Pseudonyms(with_ids=True).user("ada") == "ada"
+
+
+def test_number_of_remembered_ids_is_bounded_and_no_name_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatws_loadtest.chatlog.pseudonyms.MAX_IDS", 3)
+    names = Pseudonyms()
+    assert [names.message(str(number)) for number in range(5)] == ["m1", "m2", "m3", "m4", "m5"]
+    assert names.message("4") == "m5"
+    assert names.message("0") == "m6"
 
 
 def test_pseudonyms_of_two_processes_differ() -> None:
