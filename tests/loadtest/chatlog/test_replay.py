@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+import signal
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,13 +24,25 @@ from chatws_loadtest.chatlog.records import (
 )
 from chatws_loadtest.chatlog.writer import ChatlogWriter
 from chatws_loadtest.results import Report
-from tests.loadtest.command import LoadtestCommand, run_command
+from tests.loadtest.command import LoadtestCommand, read_until, run_command
 from tests.loadtest.gallery import GALLERY, Program, serve_gallery
+from tests.support.ports import free_port
+from tests.support.preloaded import CHATWS
+from tests.support.server import environment_of_children
 
 if TYPE_CHECKING:
     from tests.support.server import ServerProcess
 
 DONE, USAGE, TARGET_MISSED = 0, 2, 99
+TALK = """
+people: {anna: agent, ben: customer}
+steps:
+  - ben: {send: one}
+  - anna: {expect: {message_received: {content: one}}}
+  - ben: {drop: 200ms}
+  - anna: {send: two}
+  - ben: {expect: {message_received: {content: two}}}
+"""
 ROOMS = 6
 TURNS = 6
 
@@ -63,6 +78,10 @@ async def replay(*options: str | Path) -> tuple[int, Report]:
     done = await run_command("replay", *map(str, options), "--json")
     assert done.stdout, done.stderr
     return done.returncode, msgspec.json.decode(done.stdout, type=Report)
+
+
+def write(file: Path, text: str) -> None:
+    file.write_text(text)
 
 
 def missed(report: Report) -> set[str]:
@@ -124,6 +143,30 @@ async def test_recorded_load_replays_without_faults(loadtest: LoadtestCommand, t
     assert (code, missed(report)) == (DONE, set()), scenario.findings
     assert scenario.balance.sent == recorded.scenario.balance.sent
     assert scenario.indicators["typing"].sent > 0
+
+
+async def test_recording_of_a_proxy_is_explained_and_replayed(shared_server: ServerProcess, tmp_path: Path) -> None:
+    file, script, port = tmp_path / "live.chatlog", tmp_path / "talk.yaml", free_port()
+    write(script, TALK)
+    key = ("--jwt-secret-file", str(shared_server.data_dir / "secret"))
+    words = ("record", shared_server.url, "--listen", str(port), "-o", str(file))
+    recording = await asyncio.create_subprocess_exec(
+        str(CHATWS), *words, env=environment_of_children(), stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        await read_until(recording, b"forwards to")
+        talked = await run_command("run", str(script), "--url", f"http://127.0.0.1:{port}", *key)
+        assert talked.returncode == DONE, talked.stdout + talked.stderr
+    finally:
+        recording.send_signal(signal.SIGINT)
+        await recording.communicate()
+    explained = await run_command("timeline", str(file), "--explain", "m2")
+    assert re.search(
+        r"^u\d was disconnected from .* and received it with the catch-up at", explained.stdout, re.MULTILINE
+    )
+    code, report = await replay(file, "--against", shared_server.url, *key, "--times", "3")
+    assert (code, missed(report)) == (DONE, set())
+    assert report.scenarios[0].balance.sent == 2 * 3
 
 
 async def test_file_without_messages_is_refused(tmp_path: Path) -> None:
