@@ -70,12 +70,14 @@ def tap(  # noqa: PLR0917  these are options, never positional
         bool, typer.Option("--with-content", help="Show contents and ids; tokens stay masked.")
     ] = False,
     allow_remote: AllowRemote = False,
+    as_lines: Annotated[bool, typer.Option("--lines", help="Print lines, also on a terminal.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
     """Show what Socket.IO clients and a server exchange, through a reverse proxy in front of the server.
 
     Each event is paired with its ack and its deliveries, and faults are flagged as they happen. Clients connect to the
-    printed address. Ctrl-C ends it. Exit codes: 2 wrong usage or a port in use, 130 ended by Ctrl-C.
+    printed address. On a terminal it is a full screen, otherwise it prints lines. Ctrl-C ends it. Exit codes: 2 wrong
+    usage or a port in use, 130 ended by Ctrl-C.
     """
     check_url(url, allow_remote=allow_remote)
     options = TapOptions(
@@ -87,10 +89,26 @@ def tap(  # noqa: PLR0917  these are options, never positional
         seed=seed,
         analysis=AnalysisOptions(ack_late, max(ack_late, ack_never), with_content),
     )
+    if not as_json and not as_lines and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        raise typer.Exit(show_screen(sys.argv[1:]))
     selection = RecordFilter(event or (), room or (), user or ())
     tune_gc(GC_THRESHOLD)
     code = uvloop.run(run_lines(options, ca_file, selection, as_json=as_json))
     raise typer.Exit(code)
+
+
+def show_screen(arguments: Sequence[str]) -> ExitCode:
+    """Show the full screen, whose proxy is another process of this program; return the exit code.
+
+    Raises:
+        CommandExit: the proxy could not start.
+    """
+    from chatws_loadtest.tap.screen import run_screen  # noqa: PLC0415 - Textual takes long to import
+
+    code, line = run_screen(arguments)
+    if code is not ExitCode.DONE:
+        raise CommandExit(line.removeprefix("chatws tap: "), code)
+    return code
 
 
 def read_rules(texts: Sequence[str]) -> list[FaultRule]:

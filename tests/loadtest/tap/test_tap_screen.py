@@ -1,0 +1,91 @@
+"""The full screen of ``chatws tap`` in tmux, also 60 columns wide, and its state; 12 s."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chatws_loadtest.tap.screen_state import MAX_CONNECTIONS, MAX_EVENTS, TapScreenState
+from chatws_loadtest.tap.tap_records import TapRecord
+from tests.loadtest.tap.test_tap_command import talk
+from tests.support.ports import free_port
+from tests.support.preloaded import CHATWS
+from tests.support.tmux import Tmux
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.server import ServerProcess
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Tmux]:
+    running = Tmux(tmp_path)
+    yield running
+    running.close()
+
+
+def test_screen_shows_pairs_pauses_and_filters(shared_server: ServerProcess, tmux: Tmux) -> None:
+    window = tmux.open("tap", 60, 24)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    window.start(str(CHATWS), "tap", shared_server.url, "--listen", str(port), "--rule", "duplicate message_received")
+    window.wait_for("0 connections, 0 events, 0 flags")
+    window.wait_for("forwards to|chatws tap:")
+    asyncio.run(talk(url, shared_server))
+    window.wait_for(r"= +u1 ack of send_message ok r1 m1 seq")
+    window.wait_for(r"! +u1 DUPLICATE")
+    window.wait_for("Pause.*Filter.*Quit")
+    assert all(len(line) <= 60 for line in window.text.splitlines())
+    window.press("f")
+    window.wait_until_absent("ack of send_message ok")
+    window.press("f", "p")
+    window.wait_for("PAUSED")
+    asyncio.run(talk(url, shared_server))
+    window.wait_for("2 flags")
+    assert "u2 ack" not in window.text
+    window.press("p", "/")
+    window.write("u2 ack")
+    window.wait_for(r"= +u2 ack of send_message")
+    assert "u1 ack" not in window.text
+    window.press("Enter", "Up")
+    window.wait_for("type=ack")
+    window.press("q")
+    window.wait_for("exit code 0")
+    assert window.is_clean
+
+
+def test_screen_of_a_port_in_use_ends_with_one_line(shared_server: ServerProcess, tmux: Tmux) -> None:
+    window = tmux.open("tap", 100, 24)
+    port = shared_server.url.rpartition(":")[2]
+    window.start(str(CHATWS), "tap", shared_server.url, "--listen", port)
+    window.wait_for("exit code 2")
+    assert f"chatws tap: port {port} of 127.0.0.1 cannot be used: Address already in use" in window.text
+    assert window.is_clean
+
+
+def test_state_is_bounded_and_prefers_open_connections() -> None:
+    state = TapScreenState()
+    state.apply(TapRecord(t=0, type="open", c=1, transport="websocket"))
+    for number in range(2, 2 * MAX_CONNECTIONS):
+        state.apply(TapRecord(t=0, type="open", c=number, transport="polling"))
+        state.apply(TapRecord(t=0, type="close", c=number, by="client"))
+    assert len(state.connections) == MAX_CONNECTIONS
+    assert (state.open_connections, 1 in state.connections) == (1, True)
+    assert len(state.shown()) == MAX_EVENTS
+
+
+def test_pause_keeps_the_shown_records() -> None:
+    state = TapScreenState()
+    state.apply(TapRecord(t=0, type="out", c=1, event="first", message="m1"))
+    state.toggle_pause()
+    state.apply(TapRecord(t=1, type="flag", c=1, flag="hole", message="m1"))
+    assert [record.event for record in state.shown()] == ["first"]
+    assert (state.events, state.flags) == (1, 1)
+    state.toggle_pause()
+    state.toggle_flags()
+    assert [record.flag for record in state.shown()] == ["hole"]
+    assert any("first" in line for line in state.detail(state.shown()[0])[1:])
