@@ -167,11 +167,15 @@ class TapScreen(App[ExitCode]):
 
     def _draw(self) -> None:
         state = self.state
-        paused = "  PAUSED" if state.is_paused else ""
-        chosen = "  flags only" if state.only_flags else ""
-        words = f"  filter: {state.filter_text}" if state.filter_text else ""
-        counts = f"{state.open_connections} connections, {state.events} events, {state.flags} flags"
-        status = Text(f"{counts}{paused}{chosen}{words}  {self._address}", no_wrap=True, overflow="ellipsis")
+        words = [
+            "PAUSED" if state.is_paused else "",
+            # The rest of the line names the target.
+            self._address.removeprefix("chatws tap: ").partition(" ")[0],
+            f"{state.open_connections} connections, {state.events} events, {state.flags} flags",
+            "flags only" if state.only_flags else "",
+            f"filter: {state.filter_text}" if state.filter_text else "",
+        ]
+        status = Text("  ".join(word for word in words if word), no_wrap=True, overflow="ellipsis")
         self.query_one("#status", Static).update(status)
         if state.changed:
             state.changed = False
