@@ -114,6 +114,8 @@ class Analyser:
         self._open.discard(session)
         self._sessions.pop(session.sid, None)
         self._storms.ended(t)
+        if session.user:
+            self._storms.user_ended(session.user)
         self._packets.close(t, session)
         shown = mask_reason(reason, with_content=self._options.with_content)
         self._emit(TapRecord(t=t, type="close", c=session.c, user=session.user, by=by, code=code, reason=shown))

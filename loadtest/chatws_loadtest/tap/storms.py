@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from dataclasses import dataclass, field
 from typing import Final
 
 STORM_ATTEMPTS: Final = 20
@@ -10,14 +11,23 @@ STORM_WINDOW_S: Final = 1.0
 """This many attempts within the window are a storm, if as many connections have ended shortly before."""
 
 ENDED_WINDOW_S: Final = 30.0
-USER_CONNECTIONS: Final = 5
+USER_RECONNECTS: Final = 5
 USER_WINDOW_S: Final = 10.0
-"""A user that connects this often within the window hammers."""
+"""A user that reconnects this often within the window hammers."""
 
 QUIET_S: Final = 10.0
 """Time in which a storm is reported once."""
 
 MAX_USERS: Final = 10_000
+
+
+@dataclass(slots=True)
+class _UserCounts:
+    """Reconnects of one user, and ended connections that no later one has replaced."""
+
+    reconnects: deque[float] = field(default_factory=lambda: deque(maxlen=USER_RECONNECTS))
+    ended: int = 0
+    quiet_until: float = 0.0
 
 
 class StormDetector:
@@ -26,9 +36,8 @@ class StormDetector:
     def __init__(self) -> None:
         self._attempts: deque[float] = deque(maxlen=STORM_ATTEMPTS)
         self._ended: deque[float] = deque(maxlen=STORM_ATTEMPTS)
-        self._users: OrderedDict[str, deque[float]] = OrderedDict()
+        self._users: OrderedDict[str, _UserCounts] = OrderedDict()
         self._quiet_until = 0.0
-        self._user_quiet_until: dict[str, float] = {}
 
     def attempt(self, now: float) -> str:
         """Count an attempt to connect."""
@@ -44,16 +53,27 @@ class StormDetector:
         """Count a connection that ended, or was refused."""
         self._ended.append(now)
 
+    def user_ended(self, user: str) -> None:
+        """Count a connection of a user that ended: the next one is a reconnect, and not one of several at once."""
+        self._user(user).ended += 1
+
     def identified(self, user: str, now: float) -> str:
         """Count a connection of a user."""
-        times = self._users.setdefault(user, deque(maxlen=USER_CONNECTIONS))
-        self._users.move_to_end(user)
-        times.append(now)
-        if len(self._users) > MAX_USERS:
-            forgotten, _ = self._users.popitem(last=False)
-            self._user_quiet_until.pop(forgotten, None)
-        hammers = len(times) == USER_CONNECTIONS and now - times[0] <= USER_WINDOW_S
-        if not hammers or now < self._user_quiet_until.get(user, 0.0):
+        counts = self._user(user)
+        if not counts.ended:
             return ""
-        self._user_quiet_until[user] = now + QUIET_S
-        return f"{USER_CONNECTIONS} connections of one user in {now - times[0]:.1f} s"
+        counts.ended -= 1
+        times = counts.reconnects
+        times.append(now)
+        hammers = len(times) == USER_RECONNECTS and now - times[0] <= USER_WINDOW_S
+        if not hammers or now < counts.quiet_until:
+            return ""
+        counts.quiet_until = now + QUIET_S
+        return f"{USER_RECONNECTS} reconnects of one user in {now - times[0]:.1f} s"
+
+    def _user(self, user: str) -> _UserCounts:
+        counts = self._users.setdefault(user, _UserCounts())
+        self._users.move_to_end(user)
+        if len(self._users) > MAX_USERS:
+            self._users.popitem(last=False)
+        return counts

@@ -16,7 +16,7 @@ from chatws_loadtest.tap.analyser import Analyser
 from chatws_loadtest.tap.fault_injector import RuleInjector
 from chatws_loadtest.tap.fault_rules import FaultRule
 from chatws_loadtest.tap.injected_connection import InjectedConnection
-from chatws_loadtest.tap.observations import ObservationQueue
+from chatws_loadtest.tap.observations import MAX_OBSERVATIONS, ObservationQueue
 from chatws_loadtest.tap.packet_analyser import AnalysisOptions
 from chatws_loadtest.tap.request_head import TapTarget
 from chatws_loadtest.tap.tap_records import TapRecord
@@ -25,6 +25,7 @@ from chatws_loadtest.tap.tapped_connection import TapContext, TappedConnection
 SLICE_S: Final = 0.0003
 """Time that the analysis takes before the proxy forwards again, a third of the delay that a tap may add."""
 
+QUEUE_OBSERVATIONS: Final = MAX_OBSERVATIONS
 TICK_S: Final = 0.1
 BACKLOG: Final = 1024
 
@@ -47,7 +48,7 @@ class TapServer:
     def __init__(self, options: TapOptions, tls: ssl.SSLContext | None, emit: Callable[[TapRecord], None]) -> None:
         self.port = options.port
         self._options = options
-        self._observations = ObservationQueue()
+        self._observations = ObservationQueue(max_observations=QUEUE_OBSERVATIONS)
         self._context = TapContext(TapTarget.parse(options.url), tls, self._observations)
         self._injector = RuleInjector(options.rules, options.seed) if options.rules else None
         self._analyser = Analyser(options.mapping, options.analysis, time.monotonic(), emit)

@@ -13,7 +13,7 @@ from chatws.client.mapping import read_mapping
 from chatws_loadtest.raw_client import RawClient
 from chatws_loadtest.tap.masking import mask_path, mask_reason, mask_url, reveal
 from chatws_loadtest.tap.observations import ObservationQueue, PollSeen
-from chatws_loadtest.tap.storms import STORM_ATTEMPTS, USER_CONNECTIONS, StormDetector
+from chatws_loadtest.tap.storms import STORM_ATTEMPTS, USER_RECONNECTS, StormDetector
 from tests.loadtest.other_server import MAPPING, run_example_server
 from tests.loadtest.tap.tap_run import TapRun
 from tests.support.peer import Peer
@@ -63,7 +63,14 @@ async def test_message_of_a_user_without_a_connection_through_the_tap_is_not_fla
 async def test_user_that_connects_again_and_again_is_flagged(shared_server: ServerProcess) -> None:
     token = shared_server.sign_token("agent-3")
     async with TapRun(shared_server.url) as tap:
-        for _ in range(USER_CONNECTIONS):
+        at_once = [await Peer.connect(tap.url, {"token": token}) for _ in range(USER_RECONNECTS + 1)]
+        for peer in at_once:
+            await peer.expect("authenticated")
+        for peer in at_once:
+            await peer.close()
+        await tap.expect(type="close", c=USER_RECONNECTS + 1)
+        assert tap.find(type="flag") == []
+        for _ in range(USER_RECONNECTS):
             peer = await Peer.connect(tap.url, {"token": token})
             await peer.expect("authenticated")
             await peer.close()

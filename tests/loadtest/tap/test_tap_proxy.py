@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import socket
+import ssl
 import struct
 import urllib.request
 from typing import TYPE_CHECKING
@@ -16,10 +17,15 @@ from aiohttp import web
 
 from chatws_loadtest.tap.frame_splitter import MAX_FRAME_BYTES
 from tests.loadtest.tap.tap_run import TIMEOUT_S, TapRun
+from tests.support.certificate import make_certificate
 from tests.support.peer import Peer
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
     from tests.conftest import StartServer
     from tests.support.server import ServerProcess
 
@@ -214,3 +220,37 @@ async def test_port_without_a_server_at_the_start() -> None:
             assert response.status == 502
         refused = await tap.expect(type="http", code=502)
     assert refused.transport == "polling"
+
+
+async def test_target_with_tls_is_reached_by_its_name_and_its_certificate(
+    tmp_path: Path, start_server: StartServer
+) -> None:
+    certificate = make_certificate(tmp_path, "DNS:localhost")
+    server = start_server("--tls-cert", str(certificate.cert), "--tls-key", str(certificate.key))
+    url = f"https://localhost:{server.port}"
+    async with TapRun(url, tls=ssl.create_default_context(cafile=str(certificate.cert))) as tap:
+        peer = await Peer.connect(tap.url, {"token": server.sign_token("agent-1")}, headers={"Origin": tap.url})
+        await tap.expect(type="in", event="authenticated")
+        await peer.close()
+    untrusting = TapRun(url, tls=ssl.create_default_context())
+    async with untrusting as tap, aiohttp.ClientSession() as http, http.get(f"{tap.url}/health") as response:
+        assert response.status == 502
+        assert "self-signed certificate" in await response.text()
+
+
+async def test_analysis_that_cannot_keep_up_leaves_frames_out_and_the_traffic_flows(
+    shared_server: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatws_loadtest.tap.tap_server.QUEUE_OBSERVATIONS", 10)
+    session = await asyncio.to_thread(shared_server.new_session)
+    async with TapRun(shared_server.url) as tap:
+        peer = await Peer.connect(tap.url, {"sessionId": session["sessionId"]})
+        await peer.call("join_conversation", session["conversationId"])
+        # A single write, of which the queue holds a part.
+        acks = [await peer.start("history", {"conversationId": session["conversationId"]}) for _ in range(200)]
+        async with asyncio.timeout(TIMEOUT_S):
+            assert all(ack["success"] or ack["error"]["code"] for ack in await asyncio.gather(*acks))
+        skipped = await tap.expect(type="flag", flag="skipped")
+        await peer.close()
+    assert skipped.detail.endswith("frames were not analysed")
+    assert {row.flag for row in tap.find(type="flag")} == {"skipped"}
