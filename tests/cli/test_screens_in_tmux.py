@@ -86,7 +86,7 @@ def test_a_support_case_is_handled_by_keys_alone(server: ServerProcess, tmux: Tm
     ada.wait_for("open: 1")
     # Resolve, reopen.
     ada.press("F4")
-    grace.wait_for("the conversation is resolved")
+    grace.wait_for("the conversation was resolved; write to reopen it")
     grace.write("One more thing")
     grace.press("Enter")
     ada.wait_for(r"Grace \(customer\): One more thing")
