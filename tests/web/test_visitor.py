@@ -120,9 +120,15 @@ async def test_visitor_leaves_a_mail_address_while_nobody_is_there(bakery: Baker
     context = await browsers.new_profile(timezone_id="UTC")
     await context.add_init_script(COUNT_TONES)
     page = await browsers.open(bakery.site.embed(bakery.chat.url, **options), context)
+    sessions: list[str] = []
+    page.on("request", lambda request: sessions.append(request.url) if request.method == "POST" else None)
+    await page.get_by_role("button", name="Chat öffnen").hover()
+    frame = page.frame_locator("iframe.frame")
+    await expect(frame.locator("textarea")).to_be_attached()
+    assert sessions == [], "a pointer on the button loads the page, and no more"
     window = await bakery.open_chat(page, "Chat öffnen")
     await window.expect_connected()
-    frame = window.root
+    assert sessions == [f"{bakery.chat.url}/api/sessions"]
     presence = frame.locator("#agent-presence")
     await expect(presence).to_have_text(f"Wir sind am {GERMAN_DAYS[opening.weekday()]} um 09:00 wieder da")
     await expect(frame.locator(".greeting .avatar")).to_have_text("UT")
