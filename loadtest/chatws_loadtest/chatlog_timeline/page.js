@@ -155,7 +155,7 @@ function drawMessage(message, xs, y) {
   }
   const start = message.committed ?? message.begins;
   for (const person of message.missing || []) {
-    if (xs.has(person)) group.append(make("text", { x: xs.get(person) - 4, y: y(start) + 4, class: "missing" }, "✕"));
+    if (xs.has(person)) group.append(make("text", { x: xs.get(person) - 9, y: y(start) + 7, class: "missing" }, "✕"));
   }
   for (const [x1, y1, x2, y2] of lines) {
     const hit = make("line", { x1, y1, x2, y2, class: "hit" });
@@ -190,7 +190,8 @@ function draw() {
   byId("time").textContent = `${seconds(from)} to ${seconds(until)}`;
   if (!room) return;
   const people = columns(room, from, until);
-  const half = Math.ceil(people.length / 2);
+  // The server stands where it is visible without scrolling.
+  const half = Math.min(3, Math.ceil(people.length / 2));
   const order = [...people.slice(0, half), null, ...people.slice(half)];
   const column = Math.max(96, Math.min(260, (byId("chart").clientWidth - MARGIN - 20) / order.length));
   const xs = new Map(order.map((person, index) => [person, MARGIN + column / 2 + index * column]));
