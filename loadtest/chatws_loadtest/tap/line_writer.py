@@ -14,6 +14,9 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 CHECK_S: Final = 0.25
 """Interval of checks for a reader that has gone while there is nothing to write."""
 
+BATCH_S: Final = 0.02
+"""Time in which lines gather: a switch to the thread for each line would cost the proxy more than the line."""
+
 END_TIMEOUT_S: Final = 2.0
 """Time in which the reader has to take the last lines."""
 
@@ -32,6 +35,8 @@ class LineWriter:
         self._bytes = 0
         self._skipped = 0
         self._changed = threading.Condition()
+        # Whether the thread waits for a first line.
+        self._is_idle = False
         self._is_ended = False
         self._thread = threading.Thread(target=self._run, name="tap output", daemon=True)
         self._thread.start()
@@ -50,7 +55,8 @@ class LineWriter:
                 self._skipped = 0
             self._lines.append(encoded)
             self._bytes += len(encoded)
-            if len(self._lines) == 1:
+            if self._is_idle:
+                self._is_idle = False
                 self._changed.notify()
 
     def close(self) -> None:
@@ -68,6 +74,7 @@ class LineWriter:
         while True:
             with self._changed:
                 while not self._lines and not self._is_ended:
+                    self._is_idle = True
                     self._changed.wait(CHECK_S)
                     # The writing end of a pipe has an error condition once the reading end is closed.
                     if condition.poll(0):
@@ -75,6 +82,8 @@ class LineWriter:
                         return
                 if not self._lines:
                     return
+                if not self._is_ended:
+                    self._changed.wait(BATCH_S)
                 batch = b"".join(self._lines)
                 self._lines.clear()
                 self._bytes = 0
