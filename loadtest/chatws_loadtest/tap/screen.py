@@ -170,8 +170,8 @@ class TapScreen(App[ExitCode]):
         words = [
             "PAUSED" if state.is_paused else "",
             # The rest of the line names the target.
-            self._address.removeprefix("chatws tap: ").partition(" ")[0],
-            f"{state.open_connections} connections, {state.events} events, {state.flags} flags",
+            self._address.removeprefix("chatws tap: http://").partition(" ")[0],
+            f"{state.open_connections} open, {state.events} events, {state.flags} flags",
             "flags only" if state.only_flags else "",
             f"filter: {state.filter_text}" if state.filter_text else "",
         ]

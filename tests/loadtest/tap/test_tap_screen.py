@@ -33,7 +33,7 @@ def test_screen_shows_pairs_pauses_and_filters(shared_server: ServerProcess, tmu
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     window.start(str(CHATWS), "tap", shared_server.url, "--listen", str(port), "--rule", "duplicate message_received")
-    window.wait_for(f"^{url}  0 connections, 0 events, 0 flags")
+    window.wait_for(f"^127.0.0.1:{port}  0 open, 0 events, 0 flags")
     asyncio.run(talk(url, shared_server))
     window.wait_for(r"= +u1 ack of send_message ok r1 m1 seq")
     window.wait_for(r"! +u1 DUPLICATE")
