@@ -29,8 +29,8 @@ STAMP = VENDOR / "stamp.json"
 REQUIRE_VARIABLE = "CHATWS_REQUIRE_ASSETS"
 """Environment variable; 1 makes a build without the assets fail, for releases and continuous integration."""
 
-NPM_TIMEOUT_S = 60
-NODE_TIMEOUT_S = 60
+NPM_TIMEOUT_S = 120
+NODE_TIMEOUT_S = 180
 
 _TRANSPILE = """
 const fs = require("node:fs");
