@@ -47,6 +47,7 @@ def test_screen_shows_pairs_pauses_and_filters(shared_server: ServerProcess, tmu
     window.wait_for("2 flags")
     assert "u2 ack" not in window.text
     window.press("p", "/")
+    window.wait_for("words of the lines")
     window.write("u2 ack")
     window.wait_for(r"= +u2 ack of send_message")
     assert "u1 ack" not in window.text
