@@ -23,7 +23,7 @@ PLAN = SoakPlan(
     round_clients=120,
     cached_bytes=0,
     bystander_acks=100,
-    slack=10.0,
+    slack=100.0,
     settings={
         "authenticate_ms": 3_000,
         "http_request_ms": 3_000,
