@@ -30,6 +30,8 @@ from chatws_loadtest.tap.record_text import text_line
 from chatws_loadtest.tap.tap_records import TapRecord
 from chatws_loadtest.tap.tap_server import TapOptions, TapServer
 
+PROGRAM: Final = "chatws tap"
+
 GC_THRESHOLD: Final = 20_000
 """New objects per collection; the default of 700 would collect dozens of times a second in a busy tap."""
 
@@ -48,7 +50,7 @@ Emit = Callable[[TapRecord], None]
 
 def main() -> None:
     """Run the command, and exit with its code."""
-    run_app(app, "chatws tap")
+    run_app(app, PROGRAM)
 
 
 @app.command(epilog="Example: chatws tap http://127.0.0.1:3000 --listen 3001")
@@ -107,7 +109,7 @@ def show_screen(arguments: Sequence[str]) -> ExitCode:
 
     code, line = run_screen(arguments)
     if code is not ExitCode.DONE:
-        raise CommandExit(line.removeprefix("chatws tap: "), code)
+        raise CommandExit(line.partition(": ")[2], code)
     return code
 
 
@@ -146,7 +148,7 @@ async def run_lines(options: TapOptions, ca_file: Path | None, selection: Record
 
     try:
         async with open_tap(options, ca_file, emit) as server:
-            announce(server, options)
+            announce(PROGRAM, server, options)
             await ended
     finally:
         await asyncio.to_thread(writer.close)
@@ -187,7 +189,7 @@ def gap(count: int) -> TapRecord:
     return TapRecord(t=0, type="mark", detail=f"{count} lines left out, because the output is read too slowly")
 
 
-def announce(server: TapServer, options: TapOptions) -> None:
+def announce(program: str, server: TapServer, options: TapOptions) -> None:
     """Print the address for clients on standard error."""
-    line = f"chatws tap: {server.url} forwards to {mask_url(options.url)}; Ctrl-C ends it"
+    line = f"{program}: {server.url} forwards to {mask_url(options.url)}; Ctrl-C ends it"
     print(line, file=sys.stderr, flush=True)

@@ -33,6 +33,7 @@ from chatws_loadtest.tap.packet_analyser import AnalysisOptions
 from chatws_loadtest.tap.tap_records import TapRecord
 from chatws_loadtest.tap.tap_server import TapOptions
 
+PROGRAM: Final = "chatws record"
 FLUSH_S: Final = 1.0
 
 app = make_app()
@@ -40,7 +41,7 @@ app = make_app()
 
 def main() -> None:
     """Run the command, and exit with its code."""
-    run_app(app, "chatws record")
+    run_app(app, PROGRAM)
 
 
 @app.command(epilog="Example: chatws record http://127.0.0.1:3000 --listen 3001 -o talk.chatlog")
@@ -80,7 +81,7 @@ def record(  # noqa: PLR0917  these are options, never positional
         count = uvloop.run(_record(options, ca_file, output))
     except OSError as problem:
         raise CommandExit(f"{output} cannot be written: {problem.strerror}", ExitCode.FAILED) from problem
-    print(f"chatws record: {count} records in {output}", file=sys.stderr)
+    print(f"{PROGRAM}: {count} records in {output}", file=sys.stderr)
 
 
 async def _record(options: TapOptions, ca_file: Path | None, output: Path) -> int:
@@ -99,7 +100,7 @@ async def _record(options: TapOptions, ca_file: Path | None, output: Path) -> in
                 ended.set()
 
         async with open_tap(options, ca_file, emit) as server:
-            announce(server, options)
+            announce(PROGRAM, server, options)
             while not ended.is_set():
                 writer.flush()
                 with suppress(TimeoutError):
