@@ -50,7 +50,10 @@ def main() -> None:
 
 def _run(argv: list[str]) -> None:
     """Run Locust or a load process; both raise SystemExit at their end."""
-    import_module("gevent").reinit()
+    gevent = import_module("gevent")
+    gevent.reinit()
+    # Timers would count from the import, and those of a run that is shorter than its age would fire at once.
+    gevent.get_hub().loop.update_now()
     sys.argv = argv
     module = "locust.main" if argv[0] == LOCUST else LOAD_PROCESS
     sys.exit(import_module(module).main())

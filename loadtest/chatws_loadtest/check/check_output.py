@@ -41,7 +41,9 @@ def put_out_checks(
         key = "url" if command == "check" else "client"
         print(msgspec.json.encode({key: subject, "counts": counts, "checks": results}).decode())
     else:
-        print(f"\n{subject}: " + ", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
+        # Only the check of a webhook can be unjudged.
+        shown = [f"{count} {kind}" for kind, count in counts.items() if count or kind is not CheckOutcome.NOT_JUDGED]
+        print(f"\n{subject}: " + ", ".join(shown))
     if junit is not None:
         _save(junit, junit_of_checks(command, subject, results))
     return ExitCode.FAILED if counts[CheckOutcome.FAIL] else ExitCode.DONE
