@@ -100,6 +100,7 @@ async def test_capacity_stopped_early_reports_the_steps_so_far(loadtest: Loadtes
 
 
 @pytest.mark.alone
+@pytest.mark.extended
 async def test_capacity_found_by_a_starved_generator_is_a_lower_bound(loadtest: LoadtestCommand) -> None:
     loadtest.targets.write_text(f'{TIMELESS_TARGETS}message = "p90 < 200ms"\n')
     server = GuideOnlyServer()
