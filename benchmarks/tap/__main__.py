@@ -18,7 +18,6 @@ from benchmarks.common import runner
 from benchmarks.common.pair_load import PairLoad
 from benchmarks.tap.run import TapRound, WayResult, run_round
 from chatws_loadtest.samples import Spread, spread
-from chatws_loadtest.server_process import reserve_core
 
 PACKAGES = ("chatws", "uvloop", "msgspec")
 FILE_NAME = "tap.json"
@@ -49,12 +48,11 @@ def _measure(options: argparse.Namespace) -> int:
         seed=1,
     )
     machine = runner.prepare_machine(PACKAGES)
-    core = reserve_core()
     print(f"load: {options.users} users, {options.rate:g} messages/s, {load.duration_s:g} s each way and round\n")
     rounds = runner.run_rounds(
         [load],
         runner.count_rounds(options, ROUNDS),
-        lambda load, number, data_dir: uvloop.run(run_round(load, number, data_dir, core)),
+        lambda load, number, data_dir: uvloop.run(run_round(load, number, data_dir)),
         _describe_round,
     )
     spreads = _spreads(rounds)
