@@ -13,10 +13,28 @@ from chatws.exit_codes import ExitCode
 from chatws_loadtest.chat_probe import refuse_other_server
 from chatws_loadtest.chatlog.option import ChatlogFile, WithContent, read_chatlog_option
 from chatws_loadtest.ci.ci_files import TEMPLATES, CiFileExists, CiSystem, write_ci_files
-from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, MappingFile, Sessions, make_app, run_app
+from chatws_loadtest.cli_base import (
+    AgentTokens,
+    AllowRemote,
+    CaFile,
+    JwtSecretFile,
+    MappingFile,
+    Sessions,
+    make_app,
+    run_app,
+)
 from chatws_loadtest.credentials import CredentialsMissing
 from chatws_loadtest.errors import CommandExit
 from chatws_loadtest.interruptible_run import run_load
+from chatws_loadtest.load_command_options import (
+    Connects,
+    Drain,
+    Processes,
+    ReportAsJson,
+    ReportFolder,
+    ResultOnly,
+    TransportOption,
+)
 from chatws_loadtest.load_options import (
     create_folder,
     find_scenarios,
@@ -81,17 +99,10 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     warmup: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="Seconds of load before the measurement.")
     ] = 5.0,
-    drain: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0, help="Seconds to wait for missing acks and messages.")
-    ] = 10.0,
-    transport: Annotated[
-        TransportChoice,
-        typer.Option(help="Transport; upgrade polls first, mix divides the users among all three."),
-    ] = TransportChoice.WEBSOCKET,
-    connects: Annotated[float, typer.Option(metavar="N", min=1, max=1000, help="New connections per second.")] = 100.0,
-    processes: Annotated[
-        int, typer.Option(metavar="N", min=1, max=64, help="Number of processes that generate the load.")
-    ] = 1,
+    drain: Drain = 10.0,
+    transport: TransportOption = TransportChoice.WEBSOCKET,
+    connects: Connects = 100.0,
+    processes: Processes = 1,
     target: Annotated[
         list[str] | None,
         typer.Option(help="Additional threshold, e.g. ack.p99<1s; may be repeated.", metavar="THRESHOLD"),
@@ -100,13 +111,11 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         Path | None, typer.Option(help="File of thresholds (TOML) that replace the defaults.", metavar="FILE")
     ] = None,
     jwt_secret_file: JwtSecretFile = None,
-    tokens: Annotated[Path | None, typer.Option(help="Agents' tokens, one per line.", metavar="FILE")] = None,
+    tokens: AgentTokens = None,
     sessions: Sessions = None,
     ca_file: CaFile = None,
     mapping: MappingFile = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Folder for report.html, report.json and others.", metavar="DIR")
-    ] = None,
+    report: ReportFolder = None,
     summary: Annotated[
         Path | None,
         typer.Option(help="File for a summary in Markdown; in GitHub Actions also the job's summary.", metavar="FILE"),
@@ -132,8 +141,8 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     with_content: WithContent = False,
     force: Annotated[bool, typer.Option("--force", help="With --init-ci: overwrite files.")] = False,
     allow_remote: AllowRemote = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,
+    as_json: ReportAsJson = False,
+    quiet: ResultOnly = False,
 ) -> None:
     """Put a chat server under load, and compare the measurements with thresholds.
 

@@ -1,4 +1,4 @@
-"""Options and start-up code that the two commands share."""
+"""Options and start-up code that the commands of this package share."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ MappingFile = Annotated[
     Path | None, typer.Option("--mapping", help="Names of another server's events (TOML).", metavar="FILE")
 ]
 AllowRemote = Annotated[bool, typer.Option("--allow-remote", help="Allow addresses that are not private.")]
+AgentTokens = Annotated[Path | None, typer.Option(help="Agents' tokens, one per line.", metavar="FILE")]
 
 
 def make_app() -> typer.Typer:

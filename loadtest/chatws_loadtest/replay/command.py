@@ -16,10 +16,28 @@ from chatws_loadtest.chatlog.errors import ChatlogError
 from chatws_loadtest.chatlog.event_names import ChatEventNames
 from chatws_loadtest.chatlog.option import ChatlogFile, WithContent, read_chatlog_option
 from chatws_loadtest.chatlog.reader import Chatlog, read_chatlog
-from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, MappingFile, Sessions, make_app, run_app
+from chatws_loadtest.cli_base import (
+    AgentTokens,
+    AllowRemote,
+    CaFile,
+    JwtSecretFile,
+    MappingFile,
+    Sessions,
+    make_app,
+    run_app,
+)
 from chatws_loadtest.credentials import CredentialsMissing
 from chatws_loadtest.errors import CommandExit
 from chatws_loadtest.interruptible_run import run_load
+from chatws_loadtest.load_command_options import (
+    Connects,
+    Drain,
+    Processes,
+    ReportAsJson,
+    ReportFolder,
+    ResultOnly,
+    TransportOption,
+)
 from chatws_loadtest.load_options import create_folder, find_added_thresholds, require_open_files, require_writable
 from chatws_loadtest.options import check_url, find_credentials, find_mapping, probe
 from chatws_loadtest.replay.recorded_scripts import make_scripts
@@ -51,24 +69,17 @@ def replay(  # noqa: PLR0917  these are options, never positional
             metavar="SECONDS", min=0, help="Seconds that a message waits for those that its sender had received before."
         ),
     ] = 10.0,
-    drain: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0, help="Seconds to wait for missing acks and messages.")
-    ] = 10.0,
-    transport: Annotated[
-        TransportChoice,
-        typer.Option(help="Transport; upgrade polls first, mix divides the users among all three."),
-    ] = TransportChoice.WEBSOCKET,
-    connects: Annotated[float, typer.Option(metavar="N", min=1, max=1000, help="New connections per second.")] = 100.0,
-    processes: Annotated[
-        int, typer.Option(metavar="N", min=1, max=64, help="Number of processes that generate the load.")
-    ] = 1,
+    drain: Drain = 10.0,
+    transport: TransportOption = TransportChoice.WEBSOCKET,
+    connects: Connects = 100.0,
+    processes: Processes = 1,
     target: Annotated[
         list[str] | None,
         typer.Option(help="Threshold beside those of correct delivery, e.g. ack.p99<1s.", metavar="THRESHOLD"),
     ] = None,
     targets: Annotated[Path | None, typer.Option(help="File of further thresholds (TOML).", metavar="FILE")] = None,
     jwt_secret_file: JwtSecretFile = None,
-    tokens: Annotated[Path | None, typer.Option(help="Agents' tokens, one per line.", metavar="FILE")] = None,
+    tokens: AgentTokens = None,
     sessions: Sessions = None,
     ca_file: CaFile = None,
     mapping: MappingFile = None,
@@ -76,15 +87,13 @@ def replay(  # noqa: PLR0917  these are options, never positional
         Path | None,
         typer.Option(help="Names of the recorded events (TOML), if they are not the guide's.", metavar="FILE"),
     ] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Folder for report.html, report.json and others.", metavar="DIR")
-    ] = None,
+    report: ReportFolder = None,
     chatlog: ChatlogFile = None,
     *,
     with_content: WithContent = False,
     allow_remote: AllowRemote = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,
+    as_json: ReportAsJson = False,
+    quiet: ResultOnly = False,
 ) -> None:
     """Repeat a recording against a server with new people, and judge it as the load test does.
 

@@ -14,7 +14,16 @@ import typer
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.chat_probe import refuse_other_server
 from chatws_loadtest.chatlog.option import ChatlogFile, WithContent, read_chatlog_option
-from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, MappingFile, Sessions, make_app, run_app
+from chatws_loadtest.cli_base import (
+    AgentTokens,
+    AllowRemote,
+    CaFile,
+    JwtSecretFile,
+    MappingFile,
+    Sessions,
+    make_app,
+    run_app,
+)
 from chatws_loadtest.credentials import CredentialsMissing
 from chatws_loadtest.errors import CommandExit
 from chatws_loadtest.options import check_url, find_credentials, find_mapping, probe
@@ -43,7 +52,7 @@ def run(  # noqa: PLR0917  these are options, never positional
         str | None, typer.Option(metavar="URL", help="Server to test; default: start one on a free port.")
     ] = None,
     jwt_secret_file: JwtSecretFile = None,
-    tokens: Annotated[Path | None, typer.Option(help="Agents' tokens, one per line.", metavar="FILE")] = None,
+    tokens: AgentTokens = None,
     sessions: Sessions = None,
     ca_file: CaFile = None,
     mapping: MappingFile = None,
