@@ -107,7 +107,7 @@ async def test_new_visitor_is_asked_before_the_chat_and_greeted_by_name(
     await agent.close()
 
 
-async def test_visitor_leaves_a_mail_address_while_nobody_is_there(bakery: Bakery, browsers: BrowserProfiles) -> None:
+async def test_visitor_leaves_an_address_while_no_agent_is_online(bakery: Bakery, browsers: BrowserProfiles) -> None:
     opening = datetime.now(UTC) + timedelta(days=2)
     options = {
         "hours": f"{opening:%a} 9:00-17:00",

@@ -16,7 +16,7 @@ const FILTERS = {
 const EMPTY = {
   Open: "No open conversations. New ones appear here by themselves.",
   Mine: "You hold no conversation. Claim one of the queue, or reply to it.",
-  Queue: "Nobody is waiting.",
+  Queue: "No customer is waiting.",
   Resolved: "No resolved conversations.",
 };
 

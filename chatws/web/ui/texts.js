@@ -17,7 +17,7 @@ export const texts = {
   handoff: "Talk to a human",
   isTyping: "{names} is typing…",
   joined: "{name} has joined the conversation.",
-  leaveMail: "Nobody is here right now. Leave your mail address, and we will answer there.",
+  leaveMail: "No agent is online right now. Leave your mail address, and we will answer there.",
   limited: "Limited connection: answers take a few seconds.",
   mailKept: "Thank you. We will answer to {email}.",
   messages: "Messages",

@@ -1,4 +1,4 @@
-/** Line below the title: whether an agent is there, and otherwise when somebody is back. */
+/** Line below the title: whether an agent is online, and otherwise when the next office hours begin. */
 
 /** @import {Presence} from "../core/protocol.js" */
 /** @import {OfficeHours} from "./office-hours.js" */

@@ -116,7 +116,7 @@ function subscribe({ userId }) {
   });
 }
 
-/** Offer to leave a mail address, once the customer has written and nobody is there. */
+/** Offer to leave a mail address, once the customer has written and no agent is online. */
 function offerLeaveMail() {
   leaveMail?.show(hasWritten && session !== null && !session.hasEmail && !availability.isAnyoneHere);
 }

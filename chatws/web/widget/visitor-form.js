@@ -33,7 +33,7 @@ export function askBeforeChat(root, fields, takeFocus) {
   });
 }
 
-/** Request of a mail address while nobody is there. */
+/** Request of a mail address while no agent is online. */
 export class LeaveMail {
   #form;
   #input = input("email");

@@ -168,7 +168,7 @@ async def test_slow_reader_of_the_output_does_not_stop_the_traffic(shared_server
     stderr = OutputLines(os.fdopen(errors, encoding="utf-8"))
     await asyncio.to_thread(stderr.wait_for, "forwards to", TIMEOUT_S)
     async with aiohttp.ClientSession() as http:
-        # More lines than a pipe holds, which nobody reads.
+        # More lines than a pipe holds, and no process reads them.
         for _ in range(1000):
             async with http.get(f"http://127.0.0.1:{port}/health") as response:
                 assert response.status == 200
