@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from chatws_loadtest.chatlog.event_names import ChatEventNames
 from chatws_loadtest.chatlog.records import (
@@ -93,6 +94,13 @@ class RecordedMessage:
         return min(times, default=None)
 
 
+class MessageArrival(NamedTuple):
+    """Time at which a person received a message."""
+
+    at_s: float
+    name: str
+
+
 @dataclass(frozen=True)
 class ChatlogAnalysis:
     """Facts of a recording, by connection, person, room and message."""
@@ -122,6 +130,23 @@ class ChatlogAnalysis:
     def connections_to(self, person: str, room: str) -> list[RecordedConnection]:
         """Return the connections with which a person joined a room."""
         return [row for row in self.connections_of(person) if room in row.joined]
+
+    @cached_property
+    def _arrivals(self) -> dict[tuple[str, str], list[MessageArrival]]:
+        """Arrivals by person and room, in the order of time."""
+        found: defaultdict[tuple[str, str], list[MessageArrival]] = defaultdict(list)
+        for message in self.messages:
+            for copy in message.deliveries:
+                found[copy.person, message.room].append(MessageArrival(copy.at_s, message.name))
+        for arrivals in found.values():
+            arrivals.sort()
+        return found
+
+    def next_arrival(self, person: str, room: str, after_s: float) -> MessageArrival | None:
+        """Return the first message of a room that a person received after a time; None if there is none."""
+        arrivals = self._arrivals.get((person, room), [])
+        at = bisect_right(arrivals, after_s, key=lambda arrival: arrival.at_s)
+        return arrivals[at] if at < len(arrivals) else None
 
     def find_message(self, name: str) -> RecordedMessage | None:
         return next((row for row in self.messages if row.name == name), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -13,14 +14,22 @@ LATE_S: Final = 0.1
 """Time after which a live delivery is called late, as in the guide."""
 
 
-def explain(found: ChatlogAnalysis, message: RecordedMessage) -> list[str]:
-    """Return the explanation, one line for the message and one for each person of its room."""
+def explain(found: ChatlogAnalysis, message: RecordedMessage, *, notable_first: bool = False) -> list[str]:
+    """Return the explanation, one line for the message and one for each person of its room.
+
+    With ``notable_first``, those who received it live and in time come last: in a large room they are the majority.
+    """
     head = f"{message.name} in {message.room or 'no room'}" + (f", seq {message.seq}" if message.seq else "")
-    people = found.rooms.get(message.room, set()) | {copy.person for copy in message.deliveries}
+    copies: defaultdict[str, list[RecordedDelivery]] = defaultdict(list)
+    for copy in message.deliveries:
+        copies[copy.person].append(copy)
+    people = found.rooms.get(message.room, set()) | copies.keys()
     order = sorted(people, key=lambda person: (person != message.sender, len(person), person))
+    if notable_first:
+        order.sort(key=lambda person: _is_usual(message, copies[person]))
     return [
         f"{head}: {_describe_sending(found, message)}",
-        *(_describe_person(found, message, person) for person in order),
+        *(_describe_person(found, message, person, copies[person]) for person in order),
         *(f"noted by the tool that recorded: {note}" for note in message.notes),
     ]
 
@@ -47,8 +56,13 @@ def _explain_missing_ack(found: ChatlogAnalysis, message: RecordedMessage) -> st
     return ""
 
 
-def _describe_person(found: ChatlogAnalysis, message: RecordedMessage, person: str) -> str:
-    copies = [copy for copy in message.deliveries if copy.person == person]
+def _is_usual(message: RecordedMessage, copies: Sequence[RecordedDelivery]) -> bool:
+    return len(copies) == 1 and copies[0].kind == "live" and copies[0].at_s - message.begins_s <= LATE_S
+
+
+def _describe_person(
+    found: ChatlogAnalysis, message: RecordedMessage, person: str, copies: Sequence[RecordedDelivery]
+) -> str:
     rows = found.connections_of(person)
     absence = describe_absence(rows, message)
     if not copies:
@@ -102,16 +116,9 @@ def _describe_silence(found: ChatlogAnalysis, message: RecordedMessage, person: 
     rows = found.connections_of(person)
     if not any(message.room in row.joined for row in rows):
         return f"it had not joined {message.room}"
-    later = [
-        (copy.at_s, row.name)
-        for row in found.messages
-        if row.room == message.room and row is not message
-        for copy in row.deliveries
-        if copy.person == person and copy.at_s > at_s
-    ]
-    if later:
-        next_s, name = min(later)
-        return f"it was connected and received {name} at {_at(next_s)}, so this one was lost on the way"
+    later = found.next_arrival(person, message.room, at_s)
+    if later is not None:
+        return f"it was connected and received {later.name} at {_at(later.at_s)}, so this one was lost on the way"
     if message.committed_s is None:
         return "the server neither acked nor delivered it"
     return f"it was connected, and received no later message of {message.room} either"

@@ -18,67 +18,20 @@ function make(name, attributes, text) {
 }
 
 const seconds = (ms) => (ms / 1000).toFixed(3) + " s";
-const begins = (message) => Math.min(...message.sent.slice(0, 1), ...message.to.slice(0, 1).map((copy) => copy[1]));
-const lasts = (message) => Math.max(message.acked || 0, ...message.sent, ...message.to.map((copy) => copy[1]));
-const committed = (message) => {
-  const times = message.to.map((copy) => copy[1]);
-  if (message.acked != null && !message.refused) times.push(message.acked);
-  return times.length ? Math.min(...times) : null;
-};
-for (const room of log.rooms) {
-  for (const message of room.messages) {
-    message.begins = begins(message);
-    message.ends = lasts(message);
-    message.committed = committed(message);
-  }
-}
-const connections = new Map();
-for (const row of log.connections) {
-  if (!connections.has(row.person)) connections.set(row.person, []);
-  connections.get(row.person).push(row);
-}
-
-// Connections of a person to a room; all of them if none joined it.
-function slices(person, room) {
-  const rows = connections.get(person) || [];
-  const joined = rows.filter((row) => row.rooms.includes(room.name));
-  return joined.length ? joined : rows;
-}
-
-function percentile(sorted, share) {
-  return sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] : null;
-}
-
-function summarize(room) {
-  const latencies = [];
-  const counts = { lost: 0, "catch-up": 0, late: 0, duplicate: 0, unacked: 0, refused: 0 };
-  for (const message of room.messages) {
-    if (message.state) counts[message.state] += 1;
-    for (const [, at, caught] of message.to) if (!caught && message.sent.length) latencies.push(at - message.begins);
-  }
-  latencies.sort((one, other) => one - other);
-  const cuts = room.people.reduce((sum, person) => sum + Math.max(0, slices(person, room).length - 1), 0);
-  return { latencies, counts, cuts };
-}
-const summaries = log.rooms.map(summarize);
-const trouble = (row) => row.counts.lost * 1000 + row.counts.duplicate * 500 + row.counts.unacked * 300
-  + row.counts.refused * 100 + row.counts["catch-up"] * 10 + row.counts.late;
 
 function shownRooms() {
   const word = byId("filter").value.trim();
   return log.rooms.map((room, index) => index)
-    .filter((index) => !word || log.rooms[index].name === word || log.rooms[index].people.includes(word))
-    .sort((one, other) => trouble(summaries[other]) - trouble(summaries[one]) || one - other);
+    .filter((index) => !word || log.rooms[index].name === word || log.rooms[index].people.includes(word));
 }
 
 function drawRooms() {
   const body = byId("rooms").querySelector("tbody");
   const rows = shownRooms().slice(0, 500).map((index) => {
-    const { latencies, counts, cuts } = summaries[index];
+    const summary = log.rooms[index].summary;
     const row = document.createElement("tr");
     const cells = [log.rooms[index].name || "(none)", log.rooms[index].people.length, log.rooms[index].messages.length,
-      percentile(latencies, 0.5) ?? "-", percentile(latencies, 0.99) ?? "-", cuts, counts["catch-up"], counts.late,
-      counts.lost + counts.duplicate + counts.unacked + counts.refused];
+      summary.p50_ms ?? "-", summary.p99_ms ?? "-", summary.cuts, summary.caught_up, summary.late, summary.faults];
     cells.forEach((value, column) => {
       const cell = document.createElement("td");
       cell.textContent = value === 0 && column > 4 ? "" : value;
@@ -117,17 +70,7 @@ function columns(room, from, until) {
 
 function drawLife(chart, x, person, y, room) {
   chart.append(make("line", { x1: x, x2: x, y1: TOP, y2: HEIGHT, class: "life" }));
-  const rows = slices(person, room).sort((one, other) => one.opened - other.opened);
-  let end = null, reason = "";
-  const gaps = [];
-  if (rows.length && rows[0].opened > log.begins) gaps.push([log.begins, rows[0].opened, "not connected yet"]);
-  for (const row of rows) {
-    if (end != null && row.opened > end) gaps.push([end, row.opened, reason]);
-    const closed = row.closed == null ? Infinity : row.closed;
-    if (end == null || closed > end) { end = closed; reason = row.reason; }
-  }
-  if (end != null && end < log.ends) gaps.push([end, log.ends, reason]);
-  for (const [from, until, why] of gaps) {
+  for (const [from, until, why] of room.absences[person] || []) {
     const top = Math.max(TOP, y(from)), bottom = Math.min(HEIGHT, y(until));
     if (bottom <= top) continue;
     const gone = make("rect", { x: x - 12, width: 24, y: top, height: Math.max(2, bottom - top), class: "gone" });
@@ -138,7 +81,7 @@ function drawLife(chart, x, person, y, room) {
 
 function drawMessage(message, xs, y) {
   const group = make("g", { class: `${message.state || ""} ${message.name === state.picked ? "picked" : ""}` });
-  const middle = message.committed ?? message.acked;
+  const middle = message.stored ?? message.acked;
   const lines = [];
   const line = (x1, t1, x2, t2, kind) => {
     lines.push([x1, y(t1), x2, y(t2)]);
@@ -148,12 +91,12 @@ function drawMessage(message, xs, y) {
   if (from != null && message.sent.length) {
     for (const at of message.sent) line(from, at, xs.get(null), Math.max(at, middle ?? at), "way");
   }
-  if (message.committed != null) {
+  if (message.stored != null) {
     for (const [person, at, caught] of message.to) {
-      if (xs.has(person)) line(xs.get(null), message.committed, xs.get(person), at, caught ? "copy caught" : "copy");
+      if (xs.has(person)) line(xs.get(null), message.stored, xs.get(person), at, caught ? "copy caught" : "copy");
     }
   }
-  const start = message.committed ?? message.begins;
+  const start = message.stored ?? message.begins;
   for (const person of message.missing || []) {
     if (xs.has(person)) group.append(make("text", { x: xs.get(person) - 9, y: y(start) + 7, class: "missing" }, "✕"));
   }
@@ -167,12 +110,7 @@ function drawMessage(message, xs, y) {
 }
 
 function describe(message) {
-  if (message.words) {
-    // Those who received it live are the majority, and come last.
-    const [head, ...people] = message.words;
-    const usual = (text) => / received it live at /.test(text) && !/[;,] (late|it received)/.test(text) && !/ and /.test(text);
-    return [head, ...people.filter((text) => !usual(text)), ...people.filter(usual)];
-  }
+  if (message.words) return message.words;
   const first = message.sent.length ? message.sent[0] : message.begins;
   const head = `${message.name}: ${message.sender || "an unknown sender"} sent it at ${seconds(first)}`
     + (message.acked != null ? `, acked after ${message.acked - message.sent[message.sent.length - 1]} ms` : "");

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from chatws_loadtest.chatlog_timeline.page_content import make_content
+from chatws_loadtest.chatlog_timeline.timeline_content import MAX_EXPLAINED, make_content
 from chatws_loadtest.report.page_parts import begin_page
 from chatws_loadtest.text_summary import count
 
@@ -25,7 +25,7 @@ def write_page(log: Chatlog, found: ChatlogAnalysis) -> str:
     script = (FOLDER / "page.js").read_text(encoding="utf-8")
     title = f"Timeline of {log.header.url}"
     # `<` is escaped, so that no text ends the element.
-    content = msgspec.json.encode(make_content(found)).decode().replace("<", "\\u003c")
+    content = msgspec.json.encode(make_content(found, MAX_EXPLAINED)).decode().replace("<", "\\u003c")
     people = len({row.person for row in found.connections.values()})
     facts = [
         f"recorded by chatws {log.header.source} at {log.header.created_at}",
