@@ -12,7 +12,7 @@ import sys
 import gevent
 
 from chatws.client.core.sdk_events import MessageReceived
-from chatws.client.gevent.driver import now_s
+from chatws.client.gevent.deadline_timer import now_s
 from chatws.client.gevent.transport_choice import TransportChoice
 from tests.client.gevent.recording_observer import RecordingObserver
 

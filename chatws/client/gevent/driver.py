@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +14,7 @@ from chatws.client.core.refusals import unreadable_reply
 from chatws.client.core.session import ChatSession, SessionOptions
 from chatws.client.core.session_driver import SessionDriver
 from chatws.client.errors import ClientError
+from chatws.client.gevent.deadline_timer import DeadlineTimer, now_s
 from chatws.client.gevent.legacy_protocol import JOINED, LegacyProtocolAdapter
 from chatws.client.gevent.polling import PollingConnection
 from chatws.client.gevent.transport_choice import TransportChoice
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from chatws.protocol.entities import Wire
 
 Outcome = Ok | Authenticated | ClientError
-now_s = time.perf_counter
 SIGN_IN = "authenticate"
 SIGN_IN_ID = 0
 """Ack id of the event that presents credentials; the session's command ids begin with 1."""
@@ -94,8 +93,7 @@ class GeventDriver(SessionDriver):
         self._authenticated = False
         # Runs until the next connection is to be opened.
         self._connect_timer = self._loop.timer(0)
-        self._timer = self._loop.timer(0)
-        self._timer_due_s: float | None = None
+        self._timer = DeadlineTimer(self._on_timer)
         self._offline_until_s = 0.0
         self._names: dict[int, str] = {}
         # Client id and command id of the last message sent, and command id of the last message acked.
@@ -117,7 +115,7 @@ class GeventDriver(SessionDriver):
         """Perform the effects of a user's request."""
         self._perform_all(todo)
         # A running timer ends before any deadline that the request adds.
-        if self._timer_due_s is None:
+        if self._timer.due_s is None:
             self._set_timer()
 
     def apply(self, todo: list[effects.Effect]) -> None:
@@ -134,9 +132,9 @@ class GeventDriver(SessionDriver):
     def close(self) -> None:
         """Close for good; no callback runs after this has returned."""
         self.apply(self.session.stop(now_s()))
-        for timer in (self._connect_timer, self._timer):
-            timer.stop()
-            timer.close()
+        self._connect_timer.stop()
+        self._connect_timer.close()
+        self._timer.close()
 
     # ConnectionListener
 
@@ -382,17 +380,7 @@ class GeventDriver(SessionDriver):
             self._connection.drop(reason)
 
     def _set_timer(self) -> None:
-        """Set the timer unless it fires early enough already: an early tick is harmless, a new timer is expensive."""
-        current_s = now_s()
-        due_s = self.session.next_deadline()
-        if due_s is None or (self._timer_due_s is not None and self._timer_due_s <= due_s):
-            return
-        self._timer.stop()
-        self._timer.close()
-        self._timer = self._loop.timer(max(0.0, due_s - current_s))
-        self._timer.start(self._on_timer)
-        self._timer_due_s = due_s
+        self._timer.set(self.session.next_deadline())
 
     def _on_timer(self) -> None:
-        self._timer_due_s = None
         self.apply(self.session.tick(now_s()))

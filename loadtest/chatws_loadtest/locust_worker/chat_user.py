@@ -1,4 +1,4 @@
-"""Simulated user: one connection, its requests, and the ledger entries for what it sends and receives."""
+"""Simulated user: one connection, its requests, and the record of what it receives."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import msgspec
 
 from chatws.client.core.effects import Emit
 from chatws.client.core.event_names import Command, Event
-from chatws.client.errors import ClientError, OutboxFull, RequestRefused
+from chatws.client.errors import ClientError
 from chatws.client.gevent.driver import GeventDriver
 from chatws.protocol.commands import History, MarkRead
 from chatws.protocol.entities import Message, Presence
-from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import Authenticated, MessageRead, TypingIndicator
 from chatws.protocol.responses import HistoryAck, JoinAck, Ok, SendAck
 from chatws.protocol.responses import Refused as RefusedReply
@@ -23,6 +22,7 @@ from chatws_loadtest.checkers.indicator_receiver import IndicatorReceiver
 from chatws_loadtest.checkers.message_receiver import MessageReceiver
 from chatws_loadtest.checkers.outage_timer import OutageTimer
 from chatws_loadtest.load_state import now_s
+from chatws_loadtest.locust_worker.message_sender import UserMessageSender
 from chatws_loadtest.locust_worker.recorded_driver import RecordedDriver
 from chatws_loadtest.locust_worker.user_credentials import UserCredentials
 
@@ -88,8 +88,6 @@ class ChatUser:
         self._earlier_members = 0
         self._typing_ends_within_s = 0.0
         self._credentials = UserCredentials(auth)
-        # Set between an ack of an unknown form and the outcome of its message.
-        self._has_unclear_ack = False
         driver_type = GeventDriver if shared.recorder is None else partial(RecordedDriver, shared.recorder)
         self._driver = driver_type(
             endpoint,
@@ -101,6 +99,7 @@ class ChatUser:
             timeout_s=shared.plan.connect_timeout_s,
             renew=self._credentials.renew if self.is_agent else None,
         )
+        self._sender = UserMessageSender(shared, room, member, self._driver)
         self._outage = OutageTimer(shared.record_outage)
         # Time of `authenticated`; None once the room is joined.
         self._authenticated_s: float | None = None
@@ -157,24 +156,7 @@ class ChatUser:
 
     def send_message(self, scheduled_s: float) -> int:
         """Send a message that was scheduled for ``scheduled_s``, and return its number."""
-        ledger, plan = self._ledger, self._shared.plan
-        number = ledger.send(self._room.index, self.member, scheduled_s, now_s())
-        self._shared.requests += 1
-        content = self._shared.contents.compose(self._room.index, self.member, number)
-        ledger.expect(number, content)
-        if not plan.mapping.message_received.echo:
-            ledger.skip_echo(number)
-        client_message_id = f"{plan.tag}-{number}"
-        session, conversation_id = self._driver.session, self._room.conversation_id
-        try:
-            self._driver.ask(
-                lambda request_id, now: session.post(request_id, conversation_id, content, client_message_id, now),
-                partial(self._on_sent, number),
-            )
-        except OutboxFull:
-            ledger.refuse(number, "outbox_full")
-            self._shared.fail("outbox_full")
-        return number
+        return self._sender.send(scheduled_s)
 
     def start_typing(self, scheduled_s: float) -> None:
         """Send a typing start that was scheduled for ``scheduled_s``."""
@@ -279,21 +261,21 @@ class ChatUser:
                 self._outage.rejoined(head or 0, self._last_seq, received_s)
             case HistoryAck():
                 self._receive_missed(reply.messages, received_s)
-            case RefusedReply() if not self._has_unclear_ack:
+            case RefusedReply() if not self._sender.has_unclear_ack:
                 self._shared.fail(reply.error.code)
         if name == _JOIN_CONVERSATION:
             self._shared.requests += 1
 
     def on_repeat(self, message: SendMessage) -> None:
-        self._ledger.send_again(_number_of(message))
+        self._sender.repeated(message)
 
     def on_unanswered(self, message: SendMessage) -> None:
-        self._ledger.miss_ack(_number_of(message))
+        self._sender.unanswered(message)
 
     def on_malformed_ack(self, name: str, raw_json: str) -> None:
         what = "acks without `success`" if "success" not in raw_json else "acks of another form"
         self._ledger.deviations.add("malformed", f"{what} ({name})", raw_json)
-        self._has_unclear_ack = name == Command.SEND_MESSAGE
+        self._sender.has_unclear_ack = name == Command.SEND_MESSAGE
 
     def on_second_ack(self, raw_json: str) -> None:
         self._ledger.deviations.add("malformed", "second acks of one message", raw_json)
@@ -374,17 +356,6 @@ class ChatUser:
             peers = room.peers(self.member) & self._earlier_members
             room.presence.came_online(self.user_id, peers, self._authenticated_s)
 
-    def _on_sent(self, number: int, outcome: Outcome) -> None:
-        if isinstance(outcome, SendAck):
-            self._ledger.ack(number, outcome.seq, now_s())
-        elif isinstance(outcome, RequestRefused):
-            if self._has_unclear_ack and outcome.code is ErrorCode.INTERNAL:
-                # The ack counts as malformed; the message is expected to arrive, as after any other ack.
-                self._ledger.ack(number, 0, now_s())
-            else:
-                self._ledger.refuse(number, outcome.code)
-        self._has_unclear_ack = False
-
 
 def _starts_typing(todo: list[Effect]) -> bool:
     # A loop: it takes a fifth of the time of `any` with a generator.
@@ -392,7 +363,3 @@ def _starts_typing(todo: list[Effect]) -> bool:
         if type(effect) is Emit and effect.name == _TYPING_START:
             return True
     return False
-
-
-def _number_of(message: SendMessage) -> int:
-    return int(str(message.client_message_id).rpartition("-")[2])
