@@ -115,6 +115,8 @@ class RoomState:
         self.presence = PresenceChecker(log)
         self.reads = ReadChecker(log)
         self.present: set[int] = set()
+        self.late: set[int] = set()
+        """Members of a replay that connect only after messages of the room."""
         self.leaving: set[int] = set()
         """Members that send no further message before they leave."""
         self.on_first_copy: Callable[[LedgerEntry, int, float], None] | None = None
@@ -122,6 +124,11 @@ class RoomState:
         self.visits = 0
         self.leave_at_s: float | None = None
         """Time after which members send no further message; they leave once no message is in flight."""
+
+    @property
+    def has_all_members(self) -> bool:
+        """Whether every member is present, or joins later."""
+        return len(self.present | self.late) >= self.members
 
     @property
     def is_complete(self) -> bool:

@@ -114,6 +114,11 @@ class ChatUser:
         return bool(self._room.connected >> self.member & 1)
 
     @property
+    def joins_later(self) -> bool:
+        """Whether the user connects only after messages of its room."""
+        return self.member in self._room.late
+
+    @property
     def is_agent(self) -> bool:
         """Whether the user has an agent's token, not a customer's session."""
         return self._credentials.is_token

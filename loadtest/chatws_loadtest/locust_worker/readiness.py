@@ -34,7 +34,7 @@ def wait_until_ready(pool: UserPool, users: int, list_users: Callable[[], Sequen
     joined = 0
     while now_s() < deadline_s:
         created = list_users()
-        waiting = [user for user in created if not user.joined.ready()]
+        waiting = [user for user in created if not (user.joined.ready() or user.joins_later)]
         if len(created) >= users and not waiting:
             break
         if len(created) - len(waiting) != joined:
@@ -63,7 +63,7 @@ def _report(pool: UserPool, users: Sequence[ChatUser]) -> WorkerReady:
     return WorkerReady(
         guide_only=any(user.is_guide_only for user in users),
         connected=len(users) - refusals.total(),
-        complete_rooms=sum(len(room.present) >= room.members for room in pool.shared.rooms),
+        complete_rooms=sum(room.has_all_members for room in pool.shared.rooms),
         refusals=dict(refusals),
         code=code,
         refuses_kind=kinds in ({True: {True}, False: {False}}, {True: {False}, False: {True}}),
@@ -71,7 +71,9 @@ def _report(pool: UserPool, users: Sequence[ChatUser]) -> WorkerReady:
 
 
 def _problem_of(user: ChatUser) -> ClientError | str | None:
-    """Return the reason why a user has not joined; None if it has."""
+    """Return the reason why a user has not joined; None if it has, or joins later."""
+    if user.joins_later:
+        return None
     if not user.joined.ready():
         return user.connect_error or ("no reply to the join" if user.is_up else "no answer in time")
     problem: ClientError | None = user.joined.get()

@@ -142,12 +142,13 @@ class UserPool:
         if member:
             # The first member sees the others come online.
             room.first_joined.wait(FIRST_JOIN_TIMEOUT_S)
-        user.connect()
+        if member not in room.late:
+            user.connect()
         rng = UserRng(f"{plan.seed}/{index}/talk")
         start_s = self._start.get()
-        if len(room.present) < room.members:
+        if not room.has_all_members:
             # Under the ``locust`` command users start one by one; a message needs a peer that receives it.
-            self._wait_for(lambda: len(room.present) == room.members)
+            self._wait_for(lambda: room.has_all_members)
             start_s = now_s()
         if replay is not None:
             self._run(replay.steps(user, start_s, lambda: self._stopped_s is not None))
@@ -255,9 +256,18 @@ class UserPool:
             if (replay := self.shared.plan.replay) is not None:
                 script = replay.scripts[replay.rooms[room.index]]
                 self._replays[room.index] = RoomReplay(self.shared, room, script, replay.reply_timeout_s)
+                self._let_join_later(room, script.late_members)
             first += len(planned.members)
             for member, auth in enumerate(planned.members):
                 yield room, member, auth
+
+    def _let_join_later(self, room: RoomState, members: set[int]) -> None:
+        room.late |= members
+        for member in members:
+            self.shared.ledger.leave(room.index, member)
+        if 0 in members:
+            # The others do not wait for the first member.
+            room.first_joined.set()
 
     def _let_answer(self, room: RoomState, first: int) -> None:
         """Let the members of a room answer if users think; ``first`` is the index of its first member."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -42,6 +43,10 @@ def make_scripts(log: Chatlog, found: ChatlogAnalysis, names: ChatEventNames, sp
             person: sorted([*rows, *_interruptions(found.connections_to(person, room), last_s)], key=_time)
             for person, rows in steps.items()
         }
+        for person, rows in steps.items():
+            join = _late_join(found, room, person, by_room[room])
+            if join is not None and not any(step.action == "send" and step.at_s < join.at_s for step in rows):
+                steps[person] = [join, *(step for step in rows if step.at_s >= join.at_s)]
         if any(steps.values()):
             rooms.append([steps[person] for person in _order(found, steps)])
     start_s = min((step.at_s for members in rooms for rows in members for step in rows), default=0.0)
@@ -89,6 +94,16 @@ def _sends(messages: list[RecordedMessage]) -> dict[str, Steps]:
             )
         )
     return sends
+
+
+def _late_join(found: ChatlogAnalysis, room: str, person: str, messages: list[RecordedMessage]) -> ReplayStep | None:
+    """Return the first join of a person, if it came after a message of the room."""
+    joined_s = min((row.joined[room] for row in found.connections_to(person, room)), default=None)
+    if joined_s is None:
+        return None
+    # The messages are in this order.
+    earlier = bisect_left(messages, joined_s, key=lambda message: message.begins_s)
+    return ReplayStep(at_s=joined_s, action="join", earlier=earlier) if earlier else None
 
 
 def _interruptions(rows: list[RecordedConnection], last_s: float) -> Iterator[ReplayStep]:

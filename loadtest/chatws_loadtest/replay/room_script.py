@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-ReplayAction = Literal["send", "type", "stop typing", "read", "history", "cut", "leave"]
+ReplayAction = Literal["join", "send", "type", "stop typing", "read", "history", "cut", "leave"]
 
 
 class ReplayStep(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -21,6 +21,8 @@ class ReplayStep(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of a send: length of the text."""
     after: tuple[int, ...] = ()
     """Of a send: numbers of the messages that the member had received since its last one."""
+    earlier: int = 0
+    """Of a join: number of the room's messages that were sent before it; it follows them, and later ones follow it."""
     offline_s: float = 0.0
     """Of a cut: time until the member connects again."""
 
@@ -29,6 +31,11 @@ class RoomScript(msgspec.Struct, frozen=True):
     """Members of a room, the customer first, with their steps in the order of time."""
 
     members: list[list[ReplayStep]]
+
+    @property
+    def late_members(self) -> set[int]:
+        """Members that join after the room's first message."""
+        return {member for member, steps in enumerate(self.members) if steps and steps[0].action == "join"}
 
 
 class ReplayPlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -95,6 +95,32 @@ def test_cut_typing_read_and_departure_are_steps() -> None:
     ]
 
 
+def test_first_join_after_messages_is_a_step_that_follows_them() -> None:
+    history: list[Record] = [OutRecord(t=3.2, c=3, event="history", ack=1, room="r1")]
+    [room] = scripts(
+        PAIR,
+        message(1.0, 1, 1, (2, 1.1)),
+        message(2.0, 2, 2, (1, 2.1)),
+        connection(3, "u3", "admin", 3.0),
+        history,
+        message(4.0, 1, 3, (2, 4.1), (3, 4.1)),
+        message(5.0, 3, 4),
+    )
+    assert room.late_members == {2}
+    assert room.members[2] == [
+        ReplayStep(at_s=2.0, action="join", earlier=2),
+        ReplayStep(at_s=2.2, action="history"),
+        ReplayStep(at_s=4.0, action="send", message=3, chars=20, after=(2,)),
+    ]
+
+
+def test_join_before_the_first_message_and_a_second_join_are_no_steps() -> None:
+    cut: list[Record] = [CloseRecord(t=2.0, c=2, by="client", reason="cut")]
+    [room] = scripts(PAIR, message(1.0, 1, 1), cut, connection(3, "u2", "customer", 3.0), message(4.0, 1, 2))
+    assert room.late_members == set()
+    assert [step.action for step in room.members[0]] == ["cut"]
+
+
 def test_repeated_message_is_sent_once_and_a_refused_one_never() -> None:
     refused: list[Record] = [
         OutRecord(t=3.0, c=1, event="send_message", ack=7, room="r1", key="k7"),

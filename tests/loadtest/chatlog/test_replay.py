@@ -45,6 +45,8 @@ steps:
 """
 ROOMS = 6
 TURNS = 6
+LATE_AFTER = 4
+"""Messages before the late join."""
 
 
 def record_talks(file: Path) -> None:
@@ -72,6 +74,28 @@ def record_talks(file: Path) -> None:
                 )
                 writer.write(AckRecord(t=t + 0.001, c=sender, ack=turn + 1, ok=True, message=name))
                 writer.write(InRecord(t=t + 0.002, c=peer, event="message_received", room=f"r{room}", message=name))
+
+
+def record_late_join(file: Path) -> None:
+    """Record a room that a second agent joins after four messages, which it reads in the history."""
+    with ChatlogWriter(file, "tap", "http://chat.example") as writer:
+        for c, role in ((1, "customer"), (2, "admin")):
+            enter_room(writer, 0.0, c, role)
+        for turn in range(8):
+            if turn == LATE_AFTER:
+                enter_room(writer, 0.95, 3, "admin")
+                writer.write(OutRecord(t=0.96, c=3, event="history", ack=1, room="r1"))
+            t, sender, name = 0.2 * turn + 0.2, 1 + turn % 2, f"m{turn}"
+            writer.write(OutRecord(t=t, c=sender, event="send_message", ack=turn + 1, room="r1", key=name, chars=60))
+            writer.write(AckRecord(t=t + 0.001, c=sender, ack=turn + 1, ok=True, message=name))
+            for c in {1, 2, 3 if turn >= LATE_AFTER else 2} - {sender}:
+                writer.write(InRecord(t=t + 0.002, c=c, event="message_received", room="r1", message=name))
+
+
+def enter_room(writer: ChatlogWriter, t: float, c: int, role: str) -> None:
+    writer.write(OpenRecord(t=t, c=c))
+    writer.write(IdentityRecord(t=t, c=c, user=f"u{c}", role=role))
+    writer.write(OutRecord(t=t, c=c, event="join_conversation", ack=0, room="r1"))
 
 
 async def replay(*options: str | Path) -> tuple[int, Report]:
@@ -167,6 +191,40 @@ async def test_recording_of_a_proxy_is_explained_and_replayed(shared_server: Ser
     code, report = await replay(file, "--against", shared_server.url, *key, "--times", "3")
     assert (code, missed(report)) == (DONE, set())
     assert report.scenarios[0].balance.sent == 2 * 3
+
+
+@pytest.mark.parametrize("speed", ["1", "100"])
+async def test_late_join_keeps_its_place_and_reads_earlier_messages_in_the_history(
+    shared_server: ServerProcess, tmp_path: Path, speed: str
+) -> None:
+    file, replayed = tmp_path / "late.chatlog", tmp_path / "replayed.chatlog"
+    record_late_join(file)
+    key = ("--against", shared_server.url, "--jwt-secret-file", shared_server.data_dir / "secret")
+    code, report = await replay(file, *key, "--times", "3", "--speed", speed, "--chatlog", replayed)
+    [scenario] = report.scenarios
+    assert (code, missed(report)) == (DONE, set()), scenario.findings
+    assert scenario.balance.sent == 3 * 8
+    log = read_chatlog(replayed)
+    found = analyse(log)
+    for room in found.rooms:
+        messages = sorted((row for row in found.messages if row.room == room), key=lambda row: row.sent_s[0])
+        [late] = {copy.person for copy in messages[0].deliveries if copy.kind == "catch-up"}
+        [connection] = found.connections_to(late, room)
+        kinds = [{copy.kind for copy in row.deliveries if copy.person == late} for row in messages]
+        assert kinds == [{"catch-up"}] * LATE_AFTER + [{"live"}] * (8 - LATE_AFTER)
+        assert all((row.acked_s or 0.0) < connection.opened_s for row in messages[:LATE_AFTER])
+        assert all(row.sent_s[0] > connection.joined[room] for row in messages[LATE_AFTER:])
+
+
+async def test_late_join_is_replayed_against_a_server_of_the_guide(loadtest: LoadtestCommand, tmp_path: Path) -> None:
+    file = tmp_path / "late.chatlog"
+    record_late_join(file)
+    row = next(row for row in GALLERY if row.fault == "none" and row.program is Program.PYTHON)
+    with serve_gallery("node", [row]) as urls:
+        credentials = loadtest.make_credentials(40)
+        code, report = await replay(file, "--against", urls[row.name], *credentials, "--times", "4", "--speed", "100")
+    assert (code, missed(report)) == (DONE, set()), report.scenarios[0].findings
+    assert report.scenarios[0].balance.sent == 4 * 8
 
 
 async def test_file_without_messages_is_refused(tmp_path: Path) -> None:
