@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chatws_loadtest.chatlog.reader import read_chatlog
+from chatws_loadtest.chatlog.records import OpenRecord, OutRecord
 from tests.loadtest.locust_process import LocustProcess
 from tests.loadtest.starvation import children_of
 from tests.support.ports import free_port
@@ -46,6 +48,58 @@ async def test_packaged_locustfile_runs_with_master_and_workers(
     assert ledger["sent"] == ledger["acked"] == ledger["delivered"]
     assert ledger["acked"] >= ledger["shown by Locust"] > 0
     assert ledger["unanswered"] == ledger["lost"] == ledger["gaps"] == 0
+
+
+async def test_traffic_of_all_workers_is_recorded_in_one_file(shared_server: ServerProcess, tmp_path: Path) -> None:
+    file, port = tmp_path / "load.chatlog", free_port()
+    master = ("--processes", "2", "--master-bind-port", port, "--master-port", port)
+    options = (*master, "-u", "8", "-r", "8", "--message-rate", "3", "--chatlog", file)
+    key = ("--jwt-secret-file", shared_server.data_dir / "secret")
+    ledger = await locust(0, "--headless", "--host", shared_server.url, *key, *options)
+    log = read_chatlog(file)
+    assert not log.is_cut
+    assert [record.t for record in log.records] == sorted(record.t for record in log.records)
+    opened = [record.c for record in log.records if isinstance(record, OpenRecord)]
+    assert len(set(opened)) == len(opened) == 8
+    sent = [record for record in log.records if isinstance(record, OutRecord) and record.event == "send_message"]
+    assert len(sent) == ledger["sent"]
+    # Even and odd numbers: each worker has two of the rooms.
+    assert sorted(int(room[1:]) % 2 for room in {record.room for record in sent}) == [0, 0, 1, 1]
+    assert names_in(tmp_path) == ["load.chatlog"]
+
+
+async def test_traffic_of_one_process_is_recorded(shared_server: ServerProcess, tmp_path: Path) -> None:
+    file = tmp_path / "load.chatlog"
+    options = ("-u", "2", "-r", "2", "--jwt-secret-file", shared_server.data_dir / "secret", "--chatlog", file)
+    ledger = await locust(0, "--headless", "--host", shared_server.url, *options)
+    names = [record.event for record in read_chatlog(file).records if isinstance(record, OutRecord)]
+    assert names.count("send_message") == ledger["sent"]
+
+
+async def test_worker_on_another_machine_refuses_to_record(shared_server: ServerProcess, tmp_path: Path) -> None:
+    file, boot_id, port = tmp_path / "locustfile.py", tmp_path / "boot_id", free_port()
+    boot_id.write_text("another machine")
+    file.write_text(f"""
+from pathlib import Path
+from locust import events
+from locust.runners import WorkerRunner
+from chatws_loadtest.locust_worker import locust_chatlog
+from chatws_loadtest.locust_worker.locustfile import ScheduledLocustUser
+
+def move(environment, **_):
+    if isinstance(environment.runner, WorkerRunner):
+        locust_chatlog.BOOT_ID = Path({str(boot_id)!r})
+
+events.init.add_listener(move)
+""")
+    master = ("--processes", "1", "--master-bind-port", port, "--master-port", port)
+    options = ("-u", "2", "-t", "2s", "--chatlog", tmp_path / "x.chatlog", *master)
+    key = ("--jwt-secret-file", shared_server.data_dir / "secret")
+    async with start_locust("--headless", "--host", shared_server.url, *key, *options, file=file) as child:
+        output = (await child.stdout.read()).decode()
+        assert await child.wait() != PASS
+    assert "--chatlog needs all workers on the machine of the master: other clocks differ" in output
+    assert "Traceback" not in output
 
 
 async def test_locust_is_invalid_without_the_ledger_of_a_worker(shared_server: ServerProcess) -> None:
@@ -120,6 +174,7 @@ async def test_locust_ends_without_credentials(shared_server: ServerProcess) -> 
         ("--target", "fast", "'fast' is not a threshold"),
         ("--load-profile", "stages.yaml", "stages.yaml has stages, which only chatws loadtest runs"),
         ("--load-profile", "missing.yaml", "missing.yaml: No such file"),
+        ("--chatlog", "missing/x.chatlog", "missing/x.chatlog cannot be written: No such file or directory"),
     ],
 )
 async def test_locust_refuses_an_invalid_option(
@@ -151,6 +206,10 @@ async def test_locust_searches_for_the_capacity_with_its_workers(tmp_path: Path)
     # Two workers with three users each: one of them has a user without a connection.
     assert "capacity: 5 connections; the server kept no more: the server answered HTTP/1.1 503" in output, output
     assert code == PASS, output
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 def start_locust(*options: object, file: Path = LOCUSTFILE) -> LocustProcess:

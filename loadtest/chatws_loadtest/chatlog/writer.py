@@ -72,7 +72,9 @@ class ChatlogWriter:
         return round((time.perf_counter() if at_s is None else at_s) - self.start_s, 6)
 
     def write(self, record: Record) -> None:
-        """Append a record."""
+        """Append a record; after `close`, nothing is recorded."""
+        if self._file.closed:
+            return
         self._encoder.encode_into(record, self._buffer, -1)
         self._buffer += b"\n"
         self.records += 1

@@ -31,6 +31,13 @@ from chatws_loadtest.ipc import RoomAssignment, WorkerPlan, Workload
 from chatws_loadtest.ledger import Balance, Ledger
 from chatws_loadtest.load_state import PAIR, now_s
 from chatws_loadtest.locust_worker import capacity_shape
+from chatws_loadtest.locust_worker.locust_chatlog import (
+    ChatlogRefused,
+    add_chatlog_options,
+    begin_chatlog,
+    find_part,
+    merge_parts,
+)
 
 # Locust runs every user class that it finds in this module.
 from chatws_loadtest.locust_worker.locust_user import NewestFirstGroup, ScheduledLocustUser, report_to_locust
@@ -84,6 +91,7 @@ def add_options(parser: LocustArgumentParser) -> None:
     parser.add_argument(
         "--transport", choices=[*TransportChoice], default=TransportChoice.WEBSOCKET, help="Transport of the users."
     )
+    add_chatlog_options(parser)
     parser.add_argument("--mapping", default="", help="Names of another server's events (TOML).")
     # Not `--profile`, which is an option of Locust.
     parser.add_argument(
@@ -128,14 +136,18 @@ def start_test(environment: Environment, **_: object) -> None:
     if environment.process_exit_code is None and not isinstance(environment.runner, WorkerRunner):
         # A test may end before the first message; `judge` clears the code otherwise.
         environment.process_exit_code = ExitCode.INVALID_RUN
-    if isinstance(environment.runner, MasterRunner) or options is None:
+    if options is None:
         return
-    url = environment.host or options.host or "http://127.0.0.1:3000"
+    url = _url_of(environment)
     ca_file = Path(options.ca_file) if options.ca_file else None
     try:
+        if not isinstance(environment.runner, WorkerRunner):
+            begin_chatlog(options, environment.runner, url)
+        if isinstance(environment.runner, MasterRunner):
+            return
         endpoint = resolve_endpoint(url, ca_file)
         pool = UserPool(_plan(environment, url, ca_file, options), Ledger(most_stored=MOST_STORED), endpoint)
-    except (CredentialsMissing, CannotConnect, MappingError, ScenarioFileError) as problem:
+    except (CredentialsMissing, CannotConnect, MappingError, ScenarioFileError, ChatlogRefused) as problem:
         _log.error("%s", problem)
         ScheduledLocustUser.pool = None
         environment.process_exit_code = ExitCode.USAGE
@@ -154,12 +166,16 @@ def end_test(environment: Environment, **_: object) -> None:
     runner, pool = environment.runner, ScheduledLocustUser.pool
     if isinstance(runner, MasterRunner):
         is_complete = collect_balances(runner)
+        _merge_chatlog(environment)
         judge(environment, sum(_balances.values(), Balance()), is_complete=is_complete)
     elif pool is not None:
         balance = _drain(pool)
+        if pool.shared.recorder is not None:
+            pool.shared.recorder.close()
         if isinstance(runner, WorkerRunner):
             runner.send_message(BALANCE, msgspec.to_builtins(balance))
         else:
+            _merge_chatlog(environment)
             judge(environment, balance, is_complete=True)
 
 
@@ -199,6 +215,18 @@ def quit_runner(environment: Environment, **_: object) -> None:
     """End a test that still runs, for example after Ctrl-C."""
     if environment.runner is not None:
         environment.runner.quit()
+
+
+def _url_of(environment: Environment) -> str:
+    options = environment.parsed_options
+    return environment.host or (options and options.host) or "http://127.0.0.1:3000"
+
+
+def _merge_chatlog(environment: Environment) -> None:
+    options = environment.parsed_options
+    is_complete = options is None or merge_parts(options, _url_of(environment))
+    if not is_complete and environment.process_exit_code in {None, ExitCode.INVALID_RUN}:
+        environment.process_exit_code = ExitCode.FAILED
 
 
 def _drain(pool: UserPool) -> Balance:
@@ -264,6 +292,7 @@ def _plan(environment: Environment, url: str, ca_file: Path | None, options: Nam
     mapping = read_mapping(Path(options.mapping)) if options.mapping else GUIDE_MAPPING
     agents = credentials.agents(len(customers) * (members - 1))
     workload = Workload() if profile is None else profile.workload
+    chatlog, processes = find_part(options, environment.runner, url)
     return WorkerPlan(
         url=url,
         ca_file=options.ca_file or None,
@@ -277,6 +306,8 @@ def _plan(environment: Environment, url: str, ca_file: Path | None, options: Nam
         workload=msgspec.structs.replace(workload, rate=_message_rate(options, profile)),
         tag=credentials.tag,
         run_tag=RUN_TAG,
+        processes=processes,
+        chatlog=chatlog,
         connects_per_s=1_000.0,
         transport=TransportChoice(options.transport),
         mapping=mapping,
