@@ -67,6 +67,8 @@ class AsyncioDriver(SessionDriver):
         self._futures: dict[int, asyncio.Future[Ok | Authenticated]] = {}
         self._sent: set[int] = set()
         """Ids of the requests whose message was sent and is not resolved."""
+        self._unanswered: set[int] = set()
+        """Ids of the requests whose message was sent, and which failed without an answer."""
         self._expires_as_token = False
         """Whether the connection was authenticated with a token, not with a session id."""
         self._retry_now = asyncio.Event()
@@ -77,6 +79,10 @@ class AsyncioDriver(SessionDriver):
     def was_sent(self, request_id: int) -> bool:
         """Return whether an unresolved message was sent at least once."""
         return request_id in self._sent
+
+    def is_outcome_unknown(self, request_id: int) -> bool:
+        """Return whether a message failed after it was sent, without an answer: the server may have stored it."""
+        return request_id in self._unanswered
 
     def ask(
         self, request: Callable[[int, float], list[effects.Effect]]
@@ -186,7 +192,12 @@ class AsyncioDriver(SessionDriver):
         self._sent.add(request_id)
 
     def _resolve(self, request_id: int, outcome: Ok | Authenticated | ClientError) -> None:
-        self._sent.discard(request_id)
+        if request_id in self._sent:
+            self._sent.discard(request_id)
+            # The end of the session is no answer to the message, although it may be a refusal of the credentials.
+            is_refusal = isinstance(outcome, RequestRefused) and outcome is not self.session.connection.failure
+            if isinstance(outcome, ClientError) and not is_refusal:
+                self._unanswered.add(request_id)
         future = self._futures.pop(request_id, None)
         if future is None or future.done():
             return

@@ -132,7 +132,8 @@ class ChatClient:
             text,
             message_id,
             cast("asyncio.Future[SendAck]", future),
-            lambda: self._driver.was_sent(request_id),
+            was_sent=lambda: self._driver.was_sent(request_id),
+            is_outcome_unknown=lambda: self._driver.is_outcome_unknown(request_id),
         )
 
     async def send_message(

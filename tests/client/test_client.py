@@ -60,6 +60,21 @@ async def test_lost_ack_leads_to_a_retry_with_the_same_id(
     assert await ann.wait_messages(1) == ["once"]
 
 
+async def test_outcome_is_unknown_only_of_a_message_that_was_sent_and_not_answered(
+    chat: ChatServer, ann: RecordingListener[CustomerClient]
+) -> None:
+    stored = ann.client.post_message("c1", "stored")
+    await stored.done
+    chat.acks_to_drop = 1
+    sent = ann.client.post_message("c1", "sent")
+    await chat.wait_for("send_message", 2)
+    queued = ann.client.post_message("c1", "waits for the ack before it")
+    assert not sent.is_outcome_unknown
+    await ann.client.disconnect()
+    assert [handle.state for handle in (stored, sent, queued)] == ["stored", "failed", "failed"]
+    assert [handle.is_outcome_unknown for handle in (stored, sent, queued)] == [False, True, False]
+
+
 async def test_missed_messages_arrive_in_order_over_several_pages(
     chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:

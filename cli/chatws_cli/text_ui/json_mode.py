@@ -14,7 +14,15 @@ from chatws.protocol.spec import COMMANDS
 from chatws_cli.output import print_json
 from chatws_cli.text_ui.chat_loop import NO_CONVERSATION, ChatLoop
 from chatws_cli.text_ui.editor import LineSubmitted
-from chatws_cli.text_ui.json_records import JsonRequest, Record, ack_of, parse_request, record_of, refusal_of
+from chatws_cli.text_ui.json_records import (
+    JsonRequest,
+    Record,
+    ack_of,
+    parse_request,
+    record_of,
+    refusal_of,
+    unknown_of,
+)
 
 if TYPE_CHECKING:
     from chatws.client import SendHandle
@@ -42,6 +50,9 @@ class JsonMode(ChatLoop):
     def show_result(self, pending: SendHandle) -> None:
         if pending.state == "stored":
             print_json(ack_of("send_message", pending.done.result(), pending.client_message_id))
+            return
+        if pending.is_outcome_unknown:
+            print_json(unknown_of("send_message", pending.client_message_id))
             return
         problem = None if pending.done.cancelled() else pending.done.exception()
         failure = problem if isinstance(problem, Exception) else ClientError("the client was closed")

@@ -95,5 +95,11 @@ def refusal_of(command: str, problem: Exception, client_message_id: str | None =
     return {"event": "refused", "command": command, **_id(client_message_id), "error": error}
 
 
+def unknown_of(command: str, client_message_id: str) -> Record:
+    """Return the record of a message that was sent and not answered; sending it again under its id is harmless."""
+    error = {"code": "outcome_unknown", "message": "the message was sent but not acked; it may be stored"}
+    return {"event": "refused", "command": command, **_id(client_message_id), "error": error}
+
+
 def _id(client_message_id: str | None) -> Record:
     return {} if client_message_id is None else {"clientMessageId": client_message_id}

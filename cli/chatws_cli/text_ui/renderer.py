@@ -147,6 +147,11 @@ class TextRenderer:
         """Show that the server refused an own message."""
         return [OutputLine(LineKind.PROBLEM, f"{MARGIN}! not sent: {excerpt(content)} ({clean_line(reason)})")]
 
+    def unknown(self, content: str, reason: str) -> list[OutputLine]:
+        """Show that an own message was sent and not answered, so that it may be stored."""
+        why = f"sent, but not acked; it may be stored: {clean_line(reason)}"
+        return [OutputLine(LineKind.PROBLEM, f"{MARGIN}? result unknown: {excerpt(content)} ({why})")]
+
     def presence(self) -> list[OutputLine]:
         """Show the presence of the other users of the conversation."""
         others = [

@@ -110,7 +110,8 @@ class TextMode(ChatLoop):
         self._queued_shown.discard(pending.client_message_id)
         if pending.state != "stored":
             problem = "the client was closed" if pending.done.cancelled() else str(pending.done.exception())
-            self.console.show(self._renderer.failed(pending.content, problem))
+            render = self._renderer.unknown if pending.is_outcome_unknown else self._renderer.failed
+            self.console.show(render(pending.content, problem))
             return
         ack = pending.done.result()
         self.console.show(self._renderer.stored(pending.content, ack.seq, ack.timestamp, was_shown=was_shown))
