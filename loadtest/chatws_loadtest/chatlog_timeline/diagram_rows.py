@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from chatws_loadtest.chatlog_timeline.timeline_model import TimelineContent, TimelineMessage, TimelineRoom
 
 LATE_MS = round(LATE_S * 1000)
+SHARED_MS = 10
+"""Time in which the copies for the people of a large room share a row; the explanation has their own times."""
 
 
 class RowKind(StrEnum):
@@ -86,14 +88,29 @@ def _message_rows(message: TimelineMessage) -> Iterator[DiagramRow]:
     if message.missing:
         at = message.begins if message.stored is None else message.stored
         yield DiagramRow(at, RowKind.LOST, tuple(message.missing), message)
-    # Copies that arrive in the same millisecond share a row.
-    copies: defaultdict[tuple[int, RowKind], list[str]] = defaultdict(list)
+    yield from _copy_rows(message)
+
+
+def _copy_rows(message: TimelineMessage) -> Iterator[DiagramRow]:
+    """Yield the rows of the copies: those of one kind that arrive within `SHARED_MS` share a row."""
+    shared: dict[RowKind, tuple[int, list[str]]] = {}
     served: set[str] = set()
-    for person, at, is_caught in message.to:
-        copies[at, _copy_kind(message, at, is_caught=is_caught, is_second=person in served)].append(person)
+    for person, at, is_caught in sorted(message.to, key=_arrival):
+        kind = _copy_kind(message, at, is_caught=is_caught, is_second=person in served)
         served.add(person)
-    for (at, kind), people in copies.items():
+        row = shared.get(kind)
+        if row is not None and at - row[0] <= SHARED_MS:
+            row[1].append(person)
+            continue
+        if row is not None:
+            yield DiagramRow(row[0], kind, tuple(row[1]), message)
+        shared[kind] = at, [person]
+    for kind, (at, people) in shared.items():
         yield DiagramRow(at, kind, tuple(people), message)
+
+
+def _arrival(copy: tuple[str, int, bool]) -> int:
+    return copy[1]
 
 
 def _copy_kind(message: TimelineMessage, at: int, *, is_caught: bool, is_second: bool) -> RowKind:

@@ -42,6 +42,8 @@ class DiagramView(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id="diagram")
         self._state = state
         self._columns = PeopleColumns.fit([], 0, 0)
+        # Width, first column and people of these columns.
+        self._fitted: tuple[int, int, list[str]] | None = None
 
     @property
     def page(self) -> int:
@@ -82,6 +84,7 @@ class DiagramView(ScrollView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         """Render one line."""
         width, state = self._width, self._state
+        self._fit_columns()
         if y < HEADS:
             return _strip(draw_heads(self._columns, state.content.roles, width)).adjust_cell_length(width)
         number = self.scroll_offset.y + y - HEADS
@@ -97,14 +100,16 @@ class DiagramView(ScrollView, can_focus=True, inherit_bindings=False):
         return strip
 
     def _fit_columns(self) -> None:
+        """Choose the columns; the first drawing may come before the event that names the size."""
         state = self._state
-        self._columns = PeopleColumns.fit(state.people, state.column, self._width)
-        state.visible = max(1, len(self._columns.names))
+        if (self._width, state.column, state.people) == self._fitted:
+            return
+        visible = len(PeopleColumns.fit(state.people, 0, self._width).names)
         # A wider screen may show columns to the left of the first one.
-        room = PeopleColumns.fit(state.people, 0, self._width)
-        if state.column > max(0, len(state.people) - len(room.names)):
-            state.column = max(0, len(state.people) - len(room.names))
-            self._columns = PeopleColumns.fit(state.people, state.column, self._width)
+        state.visible = max(1, visible)
+        state.column = max(0, min(state.column, len(state.people) - visible))
+        self._columns = PeopleColumns.fit(state.people, state.column, self._width)
+        self._fitted = self._width, state.column, state.people
 
 
 def _strip(pieces: Pieces) -> Strip:

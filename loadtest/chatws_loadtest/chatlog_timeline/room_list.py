@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from chatws_loadtest.chatlog_timeline.timeline_model import TimelineRoom
 
 ALL_ROOMS = -1
+WIDTHS = (7, 6, 5, 5, 5, 7, 5, 7)
+"""Widths of the columns after the room; together they fit 60 columns."""
 
 
 class RoomList(ModalScreen[int | None]):
@@ -62,8 +64,4 @@ def _describe(room: TimelineRoom) -> str:
 
 
 def _line(room: str, *values: str) -> str:
-    return (
-        f"{room[:8]:<8}"
-        + "".join(f"{value:>6}" for value in values[:5])
-        + "".join(f"{value:>7}" for value in values[5:])
-    )
+    return f"{room[:8]:<8}" + "".join(f"{value:>{width}}" for value, width in zip(values, WIDTHS, strict=True))

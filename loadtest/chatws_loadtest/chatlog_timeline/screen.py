@@ -127,8 +127,10 @@ class TimelineScreen(App[ExitCode]):
 
     def action_filter(self) -> None:
         """Open the filter."""
-        self.query_one("#filter").add_class("shown")
-        self.query_one("#filter").focus()
+        box = self.query_one("#filter")
+        box.add_class("shown")
+        # At once: `focus` would pass the next keys to the diagram.
+        self.screen.set_focus(box)
 
     def action_clear(self) -> None:
         """Close the filter; if it is closed, show all rooms."""

@@ -149,8 +149,8 @@ class TimelineScreenState:
             "all rooms" if self.room is None else self.room.name or "no room",
             f"messages of {self.person}" if self.person else "",
             f"{at / 1000:.3f} of {self.content.ends / 1000:.3f} s",
-            f"row {min(self.row + 1, len(self.rows))} of {len(self.rows)}",
-            f"people {self.column + 1}-{last} of {people}" if last - self.column < people else "",
+            f"row {min(self.row + 1, len(self.rows))}/{len(self.rows)}",
+            f"people {self.column + 1}-{last}/{people}" if last - self.column < people else "",
         ]
         return printable("  ".join(word for word in words if word))
 

@@ -106,7 +106,7 @@ async def test_people_beside_the_screen_are_scrolled_to(tmp_path: Path) -> None:
         for _ in range(60):
             await pilot.press("right")
         assert "u60 customer"[: state.visible] in text_of(app)
-        assert state.title().endswith(f"people {61 - state.visible}-60 of 60")
+        assert state.title().endswith(f"people {61 - state.visible}-60/60")
         await pilot.press("left")
         assert "u60" not in text_of(app).splitlines()[1]
         await pilot.press("p")
@@ -161,8 +161,25 @@ async def test_only_visible_rows_of_a_large_recording_are_drawn(
         drawn.clear()
         await pilot.press("end")
         await pilot.pause()
-        assert f"row {len(state.rows)} of {len(state.rows)}" in text_of(app)
+        assert f"row {len(state.rows)}/{len(state.rows)}" in text_of(app)
         assert 0 < len(drawn) < 10 * SMALL[1]
+
+
+def test_copies_that_arrive_together_share_a_row(tmp_path: Path) -> None:
+    file = tmp_path / "a.chatlog"
+    with ChatlogWriter(file, "tap", "http://chat.example") as writer:
+        for c in range(1, 41):
+            writer.write(OpenRecord(t=0.0, c=c, user=f"u{c}"))
+            writer.write(OutRecord(t=0.0, c=c, event="join_conversation", ack=0, room="r1"))
+        writer.write(OutRecord(t=1.0, c=1, event="send_message", ack=1, room="r1", key="k1"))
+        writer.write(AckRecord(t=1.001, c=1, ack=1, ok=True, message="m1", seq=1))
+        for c in range(1, 41):
+            writer.write(InRecord(t=1.001 + c / 1000, c=c, event="message_received", room="r1", message="m1"))
+        writer.write(InRecord(t=1.05, c=7, event="message_received", room="r1", message="m1"))
+    state = open_state(file)
+    copies = [(row.kind, row.at, len(row.people)) for row in state.rows if row.kind in {RowKind.LIVE, RowKind.AGAIN}]
+    live = [(RowKind.LIVE, 1002 + 11 * number, size) for number, size in enumerate((11, 11, 11, 7))]
+    assert copies == [*live, (RowKind.AGAIN, 1050, 1)]
 
 
 async def test_screen_without_a_terminal_is_a_usage_error(tmp_path: Path) -> None:
