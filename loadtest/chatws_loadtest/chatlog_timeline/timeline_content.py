@@ -39,7 +39,8 @@ def make_content(found: ChatlogAnalysis, max_explained: int = 0) -> TimelineCont
 
 
 def _room(found: ChatlogAnalysis, name: str, messages: list[TimelineMessage]) -> TimelineRoom:
-    people = sorted(found.rooms.get(name, ()), key=_by_number)
+    # Servers without rooms: the people are those of the messages.
+    people = sorted(found.rooms.get(name) or _people_of(messages), key=_by_number)
     # A connection that joined no room may still have received its messages.
     connections = {person: found.connections_to(person, name) or found.connections_of(person) for person in people}
     return TimelineRoom(
@@ -53,6 +54,12 @@ def _room(found: ChatlogAnalysis, name: str, messages: list[TimelineMessage]) ->
         },
         summary=summarize(messages, cuts=sum(max(0, len(rows) - 1) for rows in connections.values())),
     )
+
+
+def _people_of(messages: list[TimelineMessage]) -> set[str]:
+    return {person for message in messages for person, _, _ in message.to} | {
+        message.sender for message in messages if message.sender
+    }
 
 
 def _notes(found: ChatlogAnalysis) -> list[TimelineNote]:

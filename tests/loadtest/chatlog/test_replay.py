@@ -1,4 +1,4 @@
-"""Command ``chatws replay`` against this server and broken ones (about 40 s)."""
+"""Command ``chatws replay`` against this server and broken ones (about 50 s)."""
 
 from __future__ import annotations
 

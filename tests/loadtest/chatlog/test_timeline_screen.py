@@ -182,6 +182,17 @@ def test_copies_that_arrive_together_share_a_row(tmp_path: Path) -> None:
     assert copies == [*live, (RowKind.AGAIN, 1050, 1)]
 
 
+def test_people_of_a_server_without_rooms_have_columns(tmp_path: Path) -> None:
+    file = tmp_path / "a.chatlog"
+    with ChatlogWriter(file, "tap", "http://chat.example") as writer:
+        for c in (1, 2, 3):
+            writer.write(OpenRecord(t=0.0, c=c))
+        writer.write(OutRecord(t=1.0, c=1, event="send_message", key="k1"))
+        writer.write(InRecord(t=1.1, c=3, event="message_received", key="k1"))
+    state = open_state(file)
+    assert (state.title().split("  ")[0], state.people) == ("no room", ["c1", "c3"])
+
+
 async def test_screen_without_a_terminal_is_a_usage_error(tmp_path: Path) -> None:
     file = tmp_path / "a.chatlog"
     record_meeting(file)
