@@ -13,7 +13,7 @@ from chatws.wire.socketio import SocketPacket, SocketPacketType, decode
 from chatws_loadtest.tap.event_fields import EventFields, read_seq
 from chatws_loadtest.tap.masking import BoundedPseudonyms, clean, mask_reason, reveal
 from chatws_loadtest.tap.message_pairs import MessagePairs, PairedMessage
-from chatws_loadtest.tap.tap_records import TapRecord
+from chatws_loadtest.tap.tap_records import RecordType, TapRecord
 from chatws_loadtest.tap.tapped_session import PendingAck, TappedSession
 
 MAX_WAITING: Final = 100_000
@@ -79,16 +79,16 @@ class PacketAnalyser:
         packet = decode(text, at=1, max_attachments=MAX_ATTACHMENTS)
         seen = _Seen(t, session, packet, len(text))
         if packet.type in _EVENTS:
-            args = self._values(t, session, packet.raw_json)
+            args = self._values(seen)
             if args and isinstance(args[0], str):
                 handle = self._see_sent if from_client else self._see_received
                 handle(seen, args[0], args[1:])
         elif packet.type in _ACKS:
-            values = self._values(t, session, packet.raw_json)
+            values = self._values(seen)
             handle_ack = self._see_client_ack if from_client else self._see_ack
             handle_ack(seen, values or [])
         else:
-            self._see_control(t, session, packet, from_client=from_client)
+            self._see_control(seen, from_client=from_client)
 
     def tick(self, t: float) -> None:
         """Flag acks that are late or missing, and deliveries that no message explains."""
@@ -104,7 +104,7 @@ class PacketAnalyser:
                 self._drop(waiting)
         for c, room, name in self._pairs.take_unmatched(t):
             detail = "no client has sent it through the tap"
-            self._emit(_flag(t, c, "delivery_without_send", detail, room=self._rooms.name(room), message=name))
+            self._emit_flag(t, c, "delivery_without_send", detail, room=room, message=name)
 
     def close(self, t: float, session: TappedSession) -> None:
         """Flag the acks that a session no longer gets."""
@@ -118,11 +118,12 @@ class PacketAnalyser:
         """Forget what depends on frames that were not analysed."""
         self._pairs.forget_unmatched()
 
-    def _values(self, t: float, session: TappedSession, raw_json: str) -> list[Any] | None:
+    def _values(self, seen: _Seen) -> list[Any] | None:
         try:
-            return _decode_values(raw_json)
+            return _decode_values(seen.packet.raw_json)
         except (msgspec.DecodeError, RecursionError, UnicodeError):
-            self._emit(_flag(t, session.c, "unreadable", "the payload is not JSON", user=session.user))
+            session = seen.session
+            self._emit_flag(seen.t, session.c, "unreadable", "the payload is not JSON", user=session.user)
             return None
 
     def _see_sent(self, seen: _Seen, event: str, args: list[Any]) -> None:
@@ -133,27 +134,12 @@ class PacketAnalyser:
         if event == fields.send:
             text = fields.sent_content(event, args)
             sent = self._pairs.send(t, session.c, room, key, text)
-        self._emit(
-            TapRecord(
-                t=t,
-                type="out",
-                c=session.c,
-                user=session.user,
-                event=clean(event),
-                ack=packet.ack_id,
-                room=self._rooms.name(room),
-                key=self._keys.name(key),
-                message="" if sent is None else sent.name,
-                size=seen.size,
-                chars=len(text),
-                content=self._content(args),
-            )
-        )
+        name = "" if sent is None else sent.name
+        self._emit_packet(seen, "out", event, args, room=room, key=key, message=name, chars=len(text))
         if event == fields.join and room:
             session.join(room)
         elif event in fields.in_room and room and fields.join and room not in session.rooms:
-            shown = self._rooms.name(room)
-            self._emit(_flag(t, session.c, "before_join", clean(event), room=shown, user=session.user))
+            self._emit_flag(t, session.c, "before_join", clean(event), room=room, user=session.user)
         if event == fields.leave:
             session.leave(room)
         if packet.ack_id is not None:
@@ -171,24 +157,18 @@ class PacketAnalyser:
         if waiting is not None:
             waiting.is_done = True
             event, room, sent = waiting.event, waiting.room, waiting.sent
-        self._emit(
-            TapRecord(
-                t=t,
-                type="ack",
-                c=session.c,
-                user=session.user,
-                event=clean(event),
-                ack=packet.ack_id,
-                room=self._rooms.name(room),
-                message="" if sent is None else sent.name,
-                seq=read_seq(values),
-                ms=None if waiting is None else round((t - waiting.t) * 1000, 2),
-                ok=ok,
-                error=mask_reason(error, with_content=self._options.with_content),
-                size=seen.size,
-                messages=self._listed(room, values) if sent is None else (),
-                content=self._content(values),
-            )
+        self._emit_packet(
+            seen,
+            "ack",
+            event,
+            values,
+            room=room,
+            message="" if sent is None else sent.name,
+            messages=self._listed(room, values) if sent is None else (),
+            seq=read_seq(values),
+            since=None if waiting is None else waiting.t,
+            ok=ok,
+            error=error,
         )
         if sent is not None and ok is not False:
             self._pair_ack(t, session, sent, room, values)
@@ -209,8 +189,7 @@ class PacketAnalyser:
     def _pair_ack(self, t: float, session: TappedSession, sent: PairedMessage, room: str, values: list[Any]) -> None:
         if not self._pairs.acked(sent, room, self._fields.acked_message(values)):
             detail = "the repeated message was stored a second time"
-            shown = self._rooms.name(room)
-            self._emit(_flag(t, session.c, "duplicate", detail, room=shown, message=sent.name, user=session.user))
+            self._emit_flag(t, session.c, "duplicate", detail, room=room, message=sent.name, user=session.user)
 
     def _see_received(self, seen: _Seen, event: str, args: list[Any]) -> None:
         t, session, packet, _ = seen
@@ -224,91 +203,62 @@ class PacketAnalyser:
             session.requested[packet.namespace, packet.ack_id] = (event, t)
             if len(session.requested) > MAX_REQUESTED:
                 session.requested.popitem(last=False)
-        message, ms, seq, sender = "", None, None, ""
+        message, since, seq, sender = "", None, None, ""
         if event == fields.delivery:
-            message, ms = self._pair_delivery(t, session, room, args)
+            message, since = self._pair_delivery(t, session, room, args)
             seq, sender = read_seq(args), fields.received_sender(args)
-        self._emit(
-            TapRecord(
-                t=t,
-                type="in",
-                c=session.c,
-                user=session.user,
-                role=session.role if event == fields.identified else "",
-                event=clean(event),
-                ack=packet.ack_id,
-                room=self._rooms.name(room),
-                message=message,
-                key=self._keys.name(fields.received_key(args)),
-                seq=seq,
-                ms=ms,
-                sender=self._users.name(sender),
-                size=seen.size,
-                content=self._content(args),
-            )
+        self._emit_packet(
+            seen,
+            "in",
+            event,
+            args,
+            role=session.role if event == fields.identified else "",
+            room=room,
+            key=fields.received_key(args),
+            message=message,
+            seq=seq,
+            since=since,
+            sender=sender,
         )
         if message:
             self._check_delivery(t, session, room, message, seq)
 
     def _pair_delivery(self, t: float, session: TappedSession, room: str, args: list[Any]) -> tuple[str, float | None]:
-        """Return the pseudonym of a delivered message, and the milliseconds since it was sent."""
+        """Return the pseudonym of a delivered message, and the time at which it was sent."""
         fields = self._fields
         message_id, key = fields.received_message(args), fields.received_key(args)
         sent = self._pairs.delivered(room, message_id, key, fields.received_content(args))
         if sent is not None:
-            return sent.name, round((t - sent.t) * 1000, 2)
+            return sent.name, sent.t
         sender = fields.received_sender(args)
         # A user without a connection through the tap sends past it.
         is_judged = not sender or sender in self._known_users
         return self._pairs.hold_unmatched(t, session.c, room, message_id, is_judged=is_judged), None
 
     def _check_delivery(self, t: float, session: TappedSession, room: str, message: str, seq: int | None) -> None:
-        shown = self._rooms.name(room)
-        if not session.receive(message):
-            detail = "this connection has received the message before"
-            self._emit(_flag(t, session.c, "duplicate", detail, room=shown, message=message, user=session.user))
-        elif seq is not None:
-            flag, detail = session.check_seq(room, seq)
-            if flag:
-                self._emit(_flag(t, session.c, flag, detail, room=shown, message=message, user=session.user))
+        flag, detail = "duplicate", "this connection has received the message before"
+        if session.receive(message):
+            flag, detail = ("", "") if seq is None else session.check_seq(room, seq)
+        if flag:
+            self._emit_flag(t, session.c, flag, detail, room=room, message=message, user=session.user)
 
     def _see_client_ack(self, seen: _Seen, values: list[Any]) -> None:
-        t, session, packet, _ = seen
+        packet = seen.packet
         assert packet.ack_id is not None
-        event, since = session.requested.pop((packet.namespace, packet.ack_id), ("", None))
-        self._emit(
-            TapRecord(
-                t=t,
-                type="client_ack",
-                c=session.c,
-                user=session.user,
-                event=clean(event),
-                ack=packet.ack_id,
-                ms=None if since is None else round((t - since) * 1000, 2),
-                size=seen.size,
-                content=self._content(values),
-            )
-        )
+        event, since = seen.session.requested.pop((packet.namespace, packet.ack_id), ("", None))
+        self._emit_packet(seen, "client_ack", event, values, since=since)
 
-    def _see_control(self, t: float, session: TappedSession, packet: SocketPacket, *, from_client: bool) -> None:
-        """Show CONNECT, DISCONNECT and CONNECT_ERROR as events; credentials are in none of them."""
-        name = packet.type.name
-        error = ""
+    def _see_control(self, seen: _Seen, *, from_client: bool) -> None:
+        """Show CONNECT, DISCONNECT and CONNECT_ERROR as events, without their content, which may be credentials."""
+        t, session, packet, _ = seen
+        message = None
         if packet.type is SocketPacketType.CONNECT_ERROR and packet.raw_json:
             message = _decode_object(packet.raw_json).get("message")
-            error = mask_reason(message, with_content=self._options.with_content) if isinstance(message, str) else ""
         if packet.type is SocketPacketType.CONNECT and not from_client and self._fields.identified_by_connect:
             self._identify(t, session, [_decode_object(packet.raw_json)] if packet.raw_json else [])
-        self._emit(
-            TapRecord(
-                t=t,
-                type="out" if from_client else "in",
-                c=session.c,
-                user=session.user,
-                event=name,
-                error=error,
-                size=len(packet.raw_json),
-            )
+        error = message if isinstance(message, str) else ""
+        self._emit_packet(
+            seen._replace(size=len(packet.raw_json)), "out" if from_client else "in", packet.type.name, error=error
         )
 
     def _identify(self, t: float, session: TappedSession, args: list[Any]) -> None:
@@ -321,21 +271,17 @@ class PacketAnalyser:
         self._on_user(t, session)
 
     def _flag_ack(self, t: float, waiting: PendingAck, flag: str, detail: str) -> None:
-        session = waiting.session
-        name = "" if waiting.sent is None else waiting.sent.name
-        self._emit(
-            TapRecord(
-                t=t,
-                type="flag",
-                c=session.c,
-                user=session.user,
-                flag=flag,
-                event=clean(waiting.event),
-                ack=waiting.ack,
-                room=self._rooms.name(waiting.room),
-                message=name,
-                detail=detail,
-            )
+        session, sent = waiting.session, waiting.sent
+        self._emit_flag(
+            t,
+            session.c,
+            flag,
+            detail,
+            user=session.user,
+            event=waiting.event,
+            ack=waiting.ack,
+            room=waiting.room,
+            message="" if sent is None else sent.name,
         )
 
     def _drop(self, waiting: PendingAck) -> None:
@@ -343,9 +289,76 @@ class PacketAnalyser:
         for key in [key for key, row in pending.items() if row is waiting]:
             del pending[key]
 
-    def _content(self, values: list[Any]) -> str:
-        return reveal(values) if self._options.with_content else ""
+    def _emit_packet(
+        self,
+        seen: _Seen,
+        kind: RecordType,
+        event: str,
+        values: list[Any] | None = None,
+        *,
+        role: str = "",
+        room: str = "",
+        message: str = "",
+        messages: tuple[str, ...] = (),
+        key: str = "",
+        seq: int | None = None,
+        sender: str = "",
+        since: float | None = None,
+        ok: bool | None = None,
+        error: str = "",
+        chars: int = 0,
+    ) -> None:
+        """Emit the record of a packet; rooms, keys and users are still ids, and messages pseudonyms."""
+        shows = self._options.with_content
+        self._emit(
+            TapRecord(
+                t=seen.t,
+                type=kind,
+                c=seen.session.c,
+                user=seen.session.user,
+                role=role,
+                event=clean(event),
+                ack=seen.packet.ack_id,
+                room=self._rooms.name(room),
+                message=message,
+                messages=messages,
+                key=self._keys.name(key),
+                seq=seq,
+                size=seen.size,
+                chars=chars,
+                sender=self._users.name(sender),
+                ms=None if since is None else round((seen.t - since) * 1000, 2),
+                ok=ok,
+                error=mask_reason(error, with_content=shows),
+                content=reveal(values) if shows and values is not None else "",
+            )
+        )
 
-
-def _flag(t: float, c: int, flag: str, detail: str, *, room: str = "", message: str = "", user: str = "") -> TapRecord:
-    return TapRecord(t=t, type="flag", c=c, user=user, flag=flag, room=room, message=message, detail=detail)
+    def _emit_flag(
+        self,
+        t: float,
+        c: int,
+        flag: str,
+        detail: str,
+        *,
+        user: str = "",
+        event: str = "",
+        ack: int | None = None,
+        room: str = "",
+        message: str = "",
+    ) -> None:
+        """Emit a flag; the room is still an id."""
+        self._emit(
+            TapRecord(
+                t=t,
+                type="flag",
+                c=c,
+                user=user,
+                flag=flag,
+                event=clean(event),
+                ack=ack,
+                room=self._rooms.name(room),
+                message=message,
+                detail=detail,
+            )
+        )
