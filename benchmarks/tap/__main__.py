@@ -91,8 +91,9 @@ def _describe(way: WayResult) -> str:
         f"generator lag p99 {way.lag.p99_ms:.2f} ms",
         f"sent {way.counts.sent}, lost {way.counts.lost}",
     ]
-    if way.tap_cores:
-        parts.append(f"tap {way.tap_cores:.2f} cores, {way.tap_rss_mb:.0f} MB, skipped {way.skipped_frames} times")
+    if way.proxy_cores:
+        cores = f"proxy {way.proxy_cores:.2f} and analysis {way.analysis_cores:.2f} cores"
+        parts.append(f"{cores}, {way.tap_rss_mb:.0f} MB, skipped {way.skipped_frames} times")
     return ", ".join(parts) + ("" if way.is_valid else "  INVALID: the generator was late")
 
 
@@ -103,7 +104,8 @@ def _spreads(rounds: Sequence[TapRound]) -> dict[str, Spread]:
         "added to ack p50, ms": spread([row.tapped.ack.p50_ms - row.direct.ack.p50_ms for row in rounds]),
         "added to ack p99, ms": spread([row.added_ack_ms for row in rounds]),
         "added to delivery p99, ms": spread([row.added_delivery_ms for row in rounds]),
-        "tap CPU, cores": spread([row.tapped.tap_cores for row in rounds]),
+        "proxy CPU, cores": spread([row.tapped.proxy_cores for row in rounds]),
+        "analysis CPU, cores": spread([row.tapped.analysis_cores for row in rounds]),
         "tap RSS, MB": spread([row.tapped.tap_rss_mb for row in rounds]),
     }
 

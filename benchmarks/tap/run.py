@@ -26,7 +26,10 @@ WAYS: Final = (DIRECT, TAPPED)
 
 
 class WayResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Measurements over one way to the server; the tap's cores and memory are 0 for the direct one."""
+    """Measurements over one way to the server; the tap's cores and memory are 0 for the direct one.
+
+    The tap has two processes, proxy and analysis. The second one runs when the others leave a core idle.
+    """
 
     way: str
     counts: Balance
@@ -34,7 +37,8 @@ class WayResult(msgspec.Struct, frozen=True, kw_only=True):
     ack: Percentiles
     delivery: Percentiles
     lag: Percentiles
-    tap_cores: float
+    proxy_cores: float
+    analysis_cores: float
     tap_rss_mb: float
     skipped_frames: int
 
@@ -68,12 +72,21 @@ class TapRound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _TapProcess:
-    """Process of ``chatws tap --json``, whose output is a file."""
+    """Processes of ``chatws tap --json``, whose output is a file."""
 
     def __init__(self, child: asyncio.subprocess.Process, port: int, output: Path) -> None:
-        self.pid = child.pid
         self.port = port
+        [analysis] = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
+        self._pids = (child.pid, int(analysis))
         self._output = output
+
+    def cpu_seconds(self) -> tuple[float, ...]:
+        """Return the CPU time of proxy and analysis."""
+        return tuple(map(procfs.cpu_seconds, self._pids))
+
+    def resident_mb(self) -> float:
+        """Return the memory of both processes; pages that they share count twice."""
+        return sum(map(procfs.resident_bytes, self._pids)) / 1e6
 
     def count_skipped(self) -> int:
         """Return the number of notices of frames that the analysis left out."""
@@ -131,9 +144,12 @@ async def _measure(load: PairLoad, server: ServerUnderTest, tap: _TapProcess | N
     ledger.measure_from_s = start_s + load.warmup_s
     sending = asyncio.create_task(send_messages(load, pairs, start_s))
     await asyncio.sleep(load.warmup_s)
-    begin_s, cpu_s = clock_s(), 0.0 if tap is None else procfs.cpu_seconds(tap.pid)
+    begin_s, begin_cpu_s = clock_s(), (0.0, 0.0) if tap is None else tap.cpu_seconds()
     await sending
-    cores = 0.0 if tap is None else (procfs.cpu_seconds(tap.pid) - cpu_s) / (clock_s() - begin_s)
+    end_cpu_s = begin_cpu_s if tap is None else tap.cpu_seconds()
+    proxy_cores, analysis_cores = (
+        (end - begin) / (clock_s() - begin_s) for begin, end in zip(begin_cpu_s, end_cpu_s, strict=True)
+    )
     await settle(ledger)
     connections: list[BenchmarkConnection] = [member for pair in pairs for member in pair.members]
     dropped = sum(connection.ended.done() for connection in connections)
@@ -147,7 +163,8 @@ async def _measure(load: PairLoad, server: ServerUnderTest, tap: _TapProcess | N
         ack=percentiles(samples.get("ack", [])),
         delivery=percentiles(samples.get("message", [])),
         lag=percentiles(samples.get("send_lag", [])),
-        tap_cores=cores,
-        tap_rss_mb=0.0 if tap is None else procfs.resident_bytes(tap.pid) / 1e6,
+        proxy_cores=proxy_cores,
+        analysis_cores=analysis_cores,
+        tap_rss_mb=0.0 if tap is None else tap.resident_mb(),
         skipped_frames=0 if tap is None else tap.count_skipped(),
     )

@@ -22,6 +22,6 @@ def test_benchmark_measures_both_ways_and_writes_the_results(tmp_path: Path) -> 
     assert done.returncode in (CLEAN, INVALID, MISSED), done.stderr
     [row] = json.loads((tmp_path / "tap.json").read_text())["rounds"]
     assert row["direct"]["counts"]["delivered"] == row["tapped"]["counts"]["delivered"] == 12
-    assert row["direct"]["tap_cores"] == 0 < row["tapped"]["tap_rss_mb"]
+    assert row["direct"]["proxy_cores"] == 0 < row["tapped"]["tap_rss_mb"]
     assert row["tapped"]["skipped_frames"] == 0
     assert "added to ack p99, ms" in done.stdout

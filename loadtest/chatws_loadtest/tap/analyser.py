@@ -18,8 +18,9 @@ from chatws_loadtest.tap.observations import (
     LinkEnded,
     LinkOpened,
     Observation,
+    ObservationsSkipped,
     PollSeen,
-    TappedWebSocket,
+    TimePassed,
 )
 from chatws_loadtest.tap.packet_analyser import AnalysisOptions, PacketAnalyser
 from chatws_loadtest.tap.storms import StormDetector
@@ -42,7 +43,9 @@ class Analyser:
         self._packets = PacketAnalyser(mapping, options, emit, self._identified)
         self._storms = StormDetector()
         self._sessions: dict[str, TappedSession] = {}
-        self._by_link: dict[TappedWebSocket, TappedSession] = {}
+        # Numbers of WebSockets.
+        self._by_link: dict[int, TappedSession] = {}
+        self._upgrading: dict[int, str] = {}
         self._open: set[TappedSession] = set()
         self._count = 0
 
@@ -58,27 +61,29 @@ class Analyser:
                 self._see_frame(t, seen)
             case PollSeen():
                 self._see_poll(t, seen)
+            case TimePassed():
+                self._tick(t)
             case LinkOpened():
-                self._open_link(t, seen.link)
+                self._open_link(t, seen)
             case LinkEnded():
                 self._end_link(t, seen)
             case HttpSeen():
                 self._see_http(t, seen)
             case FaultInjected():
-                session = self._sessions.get(seen.sid) if seen.link is None else self._session_of(seen.link)
+                session = self._session_of(seen.link) or self._sessions.get(seen.sid)
                 number = 0 if session is None else session.c
                 self._emit(TapRecord(t=t, type="rule", c=number, rule=seen.rule, event=seen.event))
+            case ObservationsSkipped():
+                self._skip(t, seen.count)
 
-    def tick(self, now_s: float) -> None:
+    def _tick(self, t: float) -> None:
         """Report acks that are late or missing, deliveries without a message, and polling clients that are gone."""
-        t = round(now_s - self._started_s, 6)
         self._packets.tick(t)
         for session in [row for row in self._open if row.transport == "polling" and t - row.seen_at > row.silence_s]:
             self._close(t, session, "client", reason="silent")
 
-    def skip(self, now_s: float, count: int) -> None:
+    def _skip(self, t: float, count: int) -> None:
         """Report frames that were not analysed, and forget everything that depends on them."""
-        t = round(now_s - self._started_s, 6)
         for session in self._open:
             session.forget()
         self._packets.forget()
@@ -96,14 +101,18 @@ class Analyser:
         self._flag_storm(t, session.c, self._storms.attempt(t))
         return session
 
-    def _session_of(self, link: TappedWebSocket) -> TappedSession | None:
-        return self._by_link.get(link) or self._sessions.get(link.sid)
+    def _session_of(self, link: int) -> TappedSession | None:
+        session = self._by_link.get(link)
+        return self._sessions.get(self._upgrading.get(link, "")) if session is None else session
 
-    def _open_link(self, t: float, link: TappedWebSocket) -> None:
-        if not link.sid:
-            self._by_link[link] = self._new_session(t, "websocket")
+    def _open_link(self, t: float, seen: LinkOpened) -> None:
+        if seen.sid:
+            self._upgrading[seen.link] = seen.sid
+        else:
+            self._by_link[seen.link] = self._new_session(t, "websocket")
 
     def _end_link(self, t: float, seen: LinkEnded) -> None:
+        self._upgrading.pop(seen.link, None)
         session = self._by_link.pop(seen.link, None)
         if session is not None and session.is_open:
             # A close frame or packet names the end that began.
@@ -151,7 +160,7 @@ class Analyser:
             return
         for part in parts:
             if isinstance(part, str):
-                self._see_packet(t, session, None, part, from_client=seen.from_client)
+                self._see_packet(t, session, 0, part, from_client=seen.from_client)
         if session.close_by and session.is_open and session.transport == "polling":
             self._close(t, session, session.close_by)
 
@@ -192,9 +201,7 @@ class Analyser:
             except WireError:
                 session.close_reason = "invalid close frame"
 
-    def _see_packet(
-        self, t: float, session: TappedSession, link: TappedWebSocket | None, text: str, *, from_client: bool
-    ) -> None:
+    def _see_packet(self, t: float, session: TappedSession, link: int, text: str, *, from_client: bool) -> None:
         session.seen_at = t
         kind = text[:1]
         if kind == EnginePacketType.MESSAGE:
@@ -204,7 +211,7 @@ class Analyser:
                 self._unreadable(t, session, str(problem))
         elif kind == EnginePacketType.CLOSE:
             session.close_by = session.close_by or ("client" if from_client else "server")
-        elif kind == EnginePacketType.UPGRADE and from_client and link is not None and link.sid:
+        elif kind == EnginePacketType.UPGRADE and from_client and link in self._upgrading:
             session.transport = "websocket"
             self._by_link[link] = session
             self._emit(TapRecord(t=t, type="upgrade", c=session.c, user=session.user, transport="websocket"))

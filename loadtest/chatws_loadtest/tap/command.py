@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Final
@@ -21,6 +23,7 @@ from chatws_loadtest.credentials import tls_context
 from chatws_loadtest.errors import CommandExit
 from chatws_loadtest.exit_signals import call_on_signals
 from chatws_loadtest.options import check_url, find_mapping
+from chatws_loadtest.tap.analysis_process import AnalysisProcess, analyse
 from chatws_loadtest.tap.fault_rules import FaultRule, RuleError, parse_rule
 from chatws_loadtest.tap.line_writer import LineWriter
 from chatws_loadtest.tap.masking import mask_url
@@ -44,8 +47,6 @@ Rules = Annotated[
 Seed = Annotated[int, typer.Option(help="Number that repeats the choices of the rules.", metavar="N")]
 
 app = make_app()
-
-Emit = Callable[[TapRecord], None]
 
 
 def main() -> None:
@@ -94,9 +95,10 @@ def tap(  # noqa: PLR0917  these are options, never positional
     if not as_json and not as_lines and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         raise typer.Exit(show_screen(sys.argv[1:]))
     selection = RecordFilter(event or (), room or (), user or ())
+    started_s = time.monotonic()
     tune_gc(GC_THRESHOLD)
-    code = uvloop.run(run_lines(options, ca_file, selection, as_json=as_json))
-    raise typer.Exit(code)
+    analysis = AnalysisProcess(lambda pipe: print_lines(pipe, options, started_s, selection, as_json=as_json))
+    raise typer.Exit(uvloop.run(run_tap(PROGRAM, options, ca_file, analysis)))
 
 
 def show_screen(arguments: Sequence[str]) -> ExitCode:
@@ -125,39 +127,66 @@ def read_rules(texts: Sequence[str]) -> list[FaultRule]:
         raise CommandExit(f"--rule: {problem}", ExitCode.USAGE) from problem
 
 
-async def run_lines(options: TapOptions, ca_file: Path | None, selection: RecordFilter, *, as_json: bool) -> ExitCode:
-    """Print records as lines until a signal arrives or the reader of the output has gone; return the exit code."""
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[ExitCode] = loop.create_future()
-
-    def end(code: ExitCode) -> None:
-        if not ended.done():
-            ended.set_result(code)
+def print_lines(
+    observations: int, options: TapOptions, started_s: float, selection: RecordFilter, *, as_json: bool
+) -> ExitCode:
+    """Print records as lines until the tap ends or the reader of the output has gone; runs in a process of its own."""
+    show = json_line if as_json else text_line
+    codes: list[ExitCode] = []
 
     def fail(problem: OSError) -> None:
-        code = ExitCode.BROKEN_PIPE if isinstance(problem, BrokenPipeError) else ExitCode.FAILED
-        loop.call_soon_threadsafe(end, code)
-
-    call_on_signals(end)
-    show = json_line if as_json else text_line
-    writer = LineWriter(sys.stdout.fileno(), fail, lambda count: show(gap(count)))
+        codes.append(ExitCode.BROKEN_PIPE if isinstance(problem, BrokenPipeError) else ExitCode.FAILED)
 
     def emit(record: TapRecord) -> None:
         if selection.accepts(record):
             writer.write(show(record))
 
+    writer = LineWriter(sys.stdout.fileno(), fail, lambda count: show(gap(count)))
     try:
-        async with open_tap(options, ca_file, emit) as server:
-            announce(PROGRAM, server, options)
-            await ended
+        for _ in analyse(observations, options, started_s, emit):
+            if codes:
+                break
     finally:
-        await asyncio.to_thread(writer.close)
-    return ended.result()
+        writer.close()
+    return codes[0] if codes else ExitCode.DONE
+
+
+async def run_tap(program: str, options: TapOptions, ca_file: Path | None, analysis: AnalysisProcess) -> ExitCode:
+    """Run a tap until a signal arrives or its output has ended; return the exit code.
+
+    If the analysis is killed, the tap forwards further, and its code at the end is 1.
+
+    Raises:
+        CommandExit: the tap could not start.
+    """
+    ended: asyncio.Future[ExitCode] = asyncio.get_running_loop().create_future()
+    call_on_signals(lambda code: None if ended.done() else ended.set_result(code))
+    watching = asyncio.create_task(_watch(program, analysis, ended))
+    try:
+        async with open_tap(options, ca_file, analysis.observations) as server:
+            announce(program, server, options)
+            code = await ended
+    finally:
+        watching.cancel()
+        status = await analysis.end()
+    return code if status in {ExitCode.DONE, ExitCode.BROKEN_PIPE} else ExitCode.FAILED
+
+
+async def _watch(program: str, analysis: AnalysisProcess, ended: asyncio.Future[ExitCode]) -> None:
+    """End the tap when its output has ended; report an analysis that died."""
+    status = await analysis.wait()
+    if status in {ExitCode.BROKEN_PIPE, ExitCode.FAILED}:
+        if not ended.done():
+            ended.set_result(ExitCode(status))
+        return
+    reason = signal.Signals(-status).name if status < 0 else f"exit code {status}"
+    line = f"{program}: the analysis has ended ({reason}): traffic is forwarded, and no longer shown"
+    print(line, file=sys.stderr, flush=True)
 
 
 @asynccontextmanager
-async def open_tap(options: TapOptions, ca_file: Path | None, emit: Emit) -> AsyncIterator[TapServer]:
-    """Run a tap.
+async def open_tap(options: TapOptions, ca_file: Path | None, observations: int) -> AsyncIterator[TapServer]:
+    """Run the proxy of a tap, which passes what it forwards to a pipe.
 
     Raises:
         CommandExit: the port or the certificates cannot be used.
@@ -165,8 +194,9 @@ async def open_tap(options: TapOptions, ca_file: Path | None, emit: Emit) -> Asy
     try:
         tls = tls_context(options.url, ca_file) if options.url.startswith("https:") else None
     except OSError as problem:
+        os.close(observations)
         raise CommandExit(f"--ca-file {ca_file} cannot be used: {problem.strerror}", ExitCode.USAGE) from problem
-    server = TapServer(options, tls, emit)
+    server = TapServer(options, tls, observations)
     try:
         await server.__aenter__()
     except OSError as problem:

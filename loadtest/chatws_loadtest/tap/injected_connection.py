@@ -11,10 +11,10 @@ from chatws.wire.frames import Opcode, client_frame, server_frame
 from chatws_loadtest.tap.fault_injector import Fault, InjectionState, RuleInjector, Ruling, corrupt
 from chatws_loadtest.tap.frame_splitter import FrameSplitter, RawFrame
 from chatws_loadtest.tap.http_stream import MAX_BODY_BYTES, HttpHead, MessageEnd
-from chatws_loadtest.tap.observations import FaultInjected, TappedWebSocket
+from chatws_loadtest.tap.observations import FaultInjected
 from chatws_loadtest.tap.poll_injection import inject_into_body
 from chatws_loadtest.tap.request_head import replace_length, rewrite
-from chatws_loadtest.tap.tapped_connection import Exchange, TapContext, TappedConnection
+from chatws_loadtest.tap.tapped_connection import Exchange, TapContext, TappedConnection, TappedWebSocket
 
 REORDER_S: Final = 1.0
 """Time for which a packet waits for one to follow it."""
@@ -84,7 +84,9 @@ class InjectedConnection(TappedConnection):
         rule = ruling.fault.rule
         if rule.action == "reorder" and from_client in self._waiting:
             return False  # only one packet waits at a time
-        self._context.observations.add(FaultInjected(time.monotonic(), link, link.sid, rule.text, ruling.fault.event))
+        self._context.observations.add(
+            FaultInjected(time.monotonic(), link.number, link.sid, rule.text, ruling.fault.event)
+        )
         match rule.action:
             case "cut":
                 self.cut()
@@ -111,7 +113,7 @@ class InjectedConnection(TappedConnection):
 
     def _send(self, link: TappedWebSocket, frame: RawFrame, from_client: bool) -> None:  # noqa: FBT001 - called by a timer
         (self._to_server if from_client else self._to_client)(frame.raw)
-        self._context.observations.add_frame(time.monotonic(), link, from_client, frame)
+        self._context.observations.add_frame(time.monotonic(), link.number, from_client, *frame)
 
     # Polling
 
@@ -186,7 +188,7 @@ class InjectedConnection(TappedConnection):
     def _report(self, exchange: Exchange, faults: list[Fault]) -> None:
         for fault in faults:
             self._context.observations.add(
-                FaultInjected(time.monotonic(), None, exchange.kind.sid, fault.rule.text, fault.event)
+                FaultInjected(time.monotonic(), 0, exchange.kind.sid, fault.rule.text, fault.event)
             )
 
 

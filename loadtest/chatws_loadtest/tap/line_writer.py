@@ -1,4 +1,4 @@
-"""Writer of lines in a thread of its own, so that a slow reader of the output does not delay the proxy."""
+"""Writer of lines in a thread of its own, so that a slow reader of the output does not delay the analysis."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHECK_S: Final = 0.25
 """Interval of checks for a reader that has gone while there is nothing to write."""
 
 BATCH_S: Final = 0.02
-"""Time in which lines gather: a switch to the thread for each line would cost the proxy more than the line."""
+"""Time in which lines gather: a switch to the thread for each line would cost more than the line."""
 
 END_TIMEOUT_S: Final = 2.0
 """Time in which the reader has to take the last lines."""

@@ -20,7 +20,7 @@ class PairedMessage(msgspec.Struct, gc=False):
     """Message of a client, from its first sending.
 
     It refers to no containers, so that the garbage collector need not visit it: with 50,000 messages a collection would
-    stop the proxy for tens of milliseconds.
+    take tens of milliseconds.
     """
 
     t: float

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from contextlib import suppress
+import time
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -16,8 +15,8 @@ from chatws.gc_tuning import tune_gc
 from chatws_loadtest.chatlog.writer import ChatlogWriter
 from chatws_loadtest.cli_base import AllowRemote, CaFile, MappingFile, make_app, run_app
 from chatws_loadtest.errors import CommandExit
-from chatws_loadtest.exit_signals import call_on_signals
 from chatws_loadtest.options import check_url, find_mapping
+from chatws_loadtest.tap.analysis_process import AnalysisProcess, analyse
 from chatws_loadtest.tap.chatlog_output import chatlog_records
 from chatws_loadtest.tap.command import (
     GC_THRESHOLD,
@@ -25,16 +24,14 @@ from chatws_loadtest.tap.command import (
     ListenPort,
     Rules,
     Seed,
-    announce,
-    open_tap,
     read_rules,
+    run_tap,
 )
 from chatws_loadtest.tap.packet_analyser import AnalysisOptions
 from chatws_loadtest.tap.tap_records import TapRecord
 from chatws_loadtest.tap.tap_server import TapOptions
 
 PROGRAM: Final = "chatws record"
-FLUSH_S: Final = 1.0
 
 app = make_app()
 
@@ -76,39 +73,43 @@ def record(  # noqa: PLR0917  these are options, never positional
         rules=tuple(read_rules(rule or ())),
         seed=seed,
     )
+    started_s = time.monotonic()
     try:
-        tune_gc(GC_THRESHOLD)
-        count = uvloop.run(_record(options, ca_file, output))
+        writer = ChatlogWriter(output, "tap", url, with_content=with_content)
     except OSError as problem:
-        raise CommandExit(f"{output} cannot be written: {problem.strerror}", ExitCode.FAILED) from problem
-    print(f"{PROGRAM}: {count} records in {output}", file=sys.stderr)
+        raise CommandExit(_cannot_write(output, problem), ExitCode.FAILED) from problem
+    tune_gc(GC_THRESHOLD)
+    analysis = AnalysisProcess(lambda pipe: write_recording(pipe, options, started_s, writer, output))
+    code = uvloop.run(run_tap(PROGRAM, options, ca_file, analysis))
+    # A signal is the usual end of a recording.
+    raise typer.Exit(code if code == ExitCode.FAILED else ExitCode.DONE)
 
 
-async def _record(options: TapOptions, ca_file: Path | None, output: Path) -> int:
-    """Record until a signal arrives; return the number of records."""
-    ended = asyncio.Event()
-    call_on_signals(lambda _code: ended.set())
-    failures: list[OSError] = []
-    with ChatlogWriter(output, "tap", options.url, with_content=options.analysis.with_content) as writer:
+def write_recording(
+    observations: int, options: TapOptions, started_s: float, writer: ChatlogWriter, output: Path
+) -> ExitCode:
+    """Write records to the file until the tap ends or the disk is full; runs in a process of its own."""
 
-        def emit(row: TapRecord) -> None:
-            try:
-                for line in chatlog_records(row):
-                    writer.write(line)
-            except OSError as problem:  # the disk is full
-                failures.append(problem)
-                ended.set()
+    def emit(row: TapRecord) -> None:
+        for line in chatlog_records(row):
+            writer.write(line)
 
-        async with open_tap(options, ca_file, emit) as server:
-            announce(PROGRAM, server, options)
-            while not ended.is_set():
-                writer.flush()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(FLUSH_S):
-                        await ended.wait()
-        if failures:
-            raise failures[0]
-    return writer.records
+    has_begun = False
+    try:
+        for _ in analyse(observations, options, started_s, emit):
+            has_begun = True
+            writer.flush()
+        writer.close()
+    except OSError as problem:
+        print(f"{PROGRAM}: {_cannot_write(output, problem)}", file=sys.stderr)
+        return ExitCode.FAILED
+    if has_begun:
+        print(f"{PROGRAM}: {writer.records} records in {output}", file=sys.stderr)
+    return ExitCode.DONE
+
+
+def _cannot_write(output: Path, problem: OSError) -> str:
+    return f"{output} cannot be written: {problem.strerror}"
 
 
 if __name__ == "__main__":

@@ -61,6 +61,8 @@ class TapScreen(App[ExitCode]):
         self.state = TapScreenState()
         self._command = command
         self._address = ""
+        # Newest line of the process on standard error, after its address.
+        self._notice = ""
         self._rows: list[TapRecord] = []
         # Set by `on_mount`.
         self._reader: asyncio.Task[None] | None = None
@@ -155,15 +157,21 @@ class TapScreen(App[ExitCode]):
         assert child.stderr is not None
         try:
             self._address = (await child.stderr.readline()).decode(errors="replace").strip()
-            while line := await child.stdout.readline():
-                self.state.apply(_decode(line))
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._read_notices(child.stderr))
+                while line := await child.stdout.readline():
+                    self.state.apply(_decode(line))
             await child.wait()
-            self.failure = self._address
+            self.failure = self._notice or self._address
             self.exit(ExitCode(child.returncode or 0))
         finally:
             if child.returncode is None:
                 child.terminate()
                 await asyncio.shield(child.wait())
+
+    async def _read_notices(self, stderr: asyncio.StreamReader) -> None:
+        async for line in stderr:
+            self._notice = line.decode(errors="replace").strip()
 
     def _draw(self) -> None:
         state = self.state
@@ -174,6 +182,7 @@ class TapScreen(App[ExitCode]):
             f"{state.open_connections} open, {state.events} events, {state.flags} flags",
             "flags only" if state.only_flags else "",
             f"filter: {state.filter_text}" if state.filter_text else "",
+            self._notice.partition(": ")[2],
         ]
         status = Text("  ".join(word for word in words if word), no_wrap=True, overflow="ellipsis")
         self.query_one("#status", Static).update(status)

@@ -1,32 +1,27 @@
-"""Proxy and analysis of one tap, in the running event loop."""
+"""Proxy of one tap, in the running event loop; it passes what it has forwarded to an analysis."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Self
 
 import msgspec
 
 from chatws.client.mapping import ServerMapping
-from chatws_loadtest.tap.analyser import Analyser
 from chatws_loadtest.tap.fault_injector import RuleInjector
 from chatws_loadtest.tap.fault_rules import FaultRule
 from chatws_loadtest.tap.injected_connection import InjectedConnection
-from chatws_loadtest.tap.observations import MAX_OBSERVATIONS, ObservationQueue
+from chatws_loadtest.tap.observation_pipe import ObservationPipe
 from chatws_loadtest.tap.packet_analyser import AnalysisOptions
 from chatws_loadtest.tap.request_head import TapTarget
-from chatws_loadtest.tap.tap_records import TapRecord
 from chatws_loadtest.tap.tapped_connection import TapContext, TappedConnection
 
-SLICE_S: Final = 0.0003
-"""Time that the analysis takes before the proxy forwards again, a third of the delay that a tap may add."""
+SEND_S: Final = 0.05
+"""Interval of the batches: shorter ones would wake up the analysis more often, beside the clients and the server."""
 
-QUEUE_OBSERVATIONS: Final = MAX_OBSERVATIONS
-TICK_S: Final = 0.1
 BACKLOG: Final = 1024
 
 
@@ -43,18 +38,20 @@ class TapOptions(msgspec.Struct, frozen=True):
 
 
 class TapServer:
-    """Tap on a port; used as an async context manager. ``emit`` gets every record."""
+    """Proxy on a port; used as an async context manager.
 
-    def __init__(self, options: TapOptions, tls: ssl.SSLContext | None, emit: Callable[[TapRecord], None]) -> None:
+    The pipe ``observations`` gets everything that the analysis needs; it is closed at the end.
+    """
+
+    def __init__(self, options: TapOptions, tls: ssl.SSLContext | None, observations: int) -> None:
         self.port = options.port
         self._options = options
-        self._observations = ObservationQueue(max_observations=QUEUE_OBSERVATIONS)
+        self._observations = ObservationPipe(observations)
         self._context = TapContext(TapTarget.parse(options.url), tls, self._observations)
         self._injector = RuleInjector(options.rules, options.seed) if options.rules else None
-        self._analyser = Analyser(options.mapping, options.analysis, time.monotonic(), emit)
         # Set by ``__aenter__``.
         self._server: asyncio.Server | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._sending: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Listen.
@@ -63,26 +60,28 @@ class TapServer:
             OSError: the port cannot be used.
         """
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            self._make_connection, self._options.host, self._options.port, backlog=BACKLOG
-        )
+        try:
+            self._server = await loop.create_server(
+                self._make_connection, self._options.host, self._options.port, backlog=BACKLOG
+            )
+        except OSError:
+            self._observations.abandon()
+            raise
         self.port = self._server.sockets[0].getsockname()[1]
-        self._tasks = [loop.create_task(self._analyse()), loop.create_task(self._tick())]
+        self._sending = loop.create_task(self._send_observations())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
+        assert self._sending is not None
         self._server.close()
         for connection in list(self._context.open):
             connection.cut()
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        self._sending.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._sending
         # What was forwarded before the end is analysed, too.
-        while (seen := self._observations.take()) is not None:
-            self._analyser.observe(seen)
+        await self._observations.close()
         await self._server.wait_closed()
 
     @property
@@ -95,23 +94,7 @@ class TapServer:
             return TappedConnection(self._context)
         return InjectedConnection(self._context, self._injector)
 
-    async def _analyse(self) -> None:
-        take, observe = self._observations.take, self._analyser.observe
+    async def _send_observations(self) -> None:
         while True:
-            await self._observations.wait()
-            until = time.perf_counter() + SLICE_S
-            while (seen := take()) is not None:
-                observe(seen)
-                if time.perf_counter() > until:
-                    break
-            skipped = self._observations.take_skipped()
-            if skipped:
-                self._analyser.skip(time.monotonic(), skipped)
-            await asyncio.sleep(0)
-
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(TICK_S)
-            if not len(self._observations):
-                # An ack that waits in the queue would count as late.
-                self._analyser.tick(time.monotonic())
+            await asyncio.sleep(SEND_S)
+            self._observations.send(time.monotonic())

@@ -7,20 +7,16 @@ import os
 import ssl
 import time
 from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Final, cast
 
 from chatws_loadtest.tap.frame_splitter import FrameSplitter
 from chatws_loadtest.tap.http_stream import BodyPart, HttpHead, HttpStream, MessageEnd, NotHttp
-from chatws_loadtest.tap.observations import (
-    HttpSeen,
-    LinkEnded,
-    LinkOpened,
-    ObservationQueue,
-    PollSeen,
-    TappedWebSocket,
-)
+from chatws_loadtest.tap.observation_pipe import ObservationPipe
+from chatws_loadtest.tap.observations import HttpSeen, LinkEnded, LinkOpened, PollSeen
 from chatws_loadtest.tap.request_head import RequestKind, TapTarget, rewrite
 
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -36,8 +32,17 @@ class TapContext:
 
     target: TapTarget
     tls: ssl.SSLContext | None
-    observations: ObservationQueue
+    observations: ObservationPipe
     open: set[TappedConnection] = field(default_factory=set)
+    link_numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+
+@dataclass(slots=True, frozen=True)
+class TappedWebSocket:
+    """WebSocket through the tap; ``sid`` is the session that it upgrades, or empty."""
+
+    number: int
+    sid: str
 
 
 @dataclass(slots=True)
@@ -204,7 +209,7 @@ class TappedConnection(asyncio.Protocol):
         self._requests.keeps_body = exchange.is_poll
         self._send_request_head(head, exchange)
         if kind.transport == "websocket" and head.header("upgrade"):
-            self._requested = TappedWebSocket(kind.sid)
+            self._requested = TappedWebSocket(next(self._context.link_numbers), kind.sid)
 
     def _send_request_head(self, head: HttpHead, exchange: Exchange) -> None:
         del exchange
@@ -249,7 +254,7 @@ class TappedConnection(asyncio.Protocol):
                 self._to_client(self._responses.rest)
                 return True
             self._link = self._requested
-            self._context.observations.add(LinkOpened(now, self._link))
+            self._context.observations.add(LinkOpened(now, self._link.number, self._link.sid))
             if self._responses.rest:
                 self._forward_server_frames(self._responses.rest, now)
             return True
@@ -270,7 +275,7 @@ class TappedConnection(asyncio.Protocol):
                 self._finish_poll(exchange, end.body or b"", now)
         else:
             ms = (now - exchange.at_s) * 1000
-            self._context.observations.add(HttpSeen(now, kind.method, kind.path, kind.transport, self._status, ms))
+            self._context.observations.add_http(HttpSeen(now, kind.method, kind.path, kind.transport, self._status, ms))
 
     def _finish_poll(self, exchange: Exchange, body: bytes, now: float) -> None:
         if body:
@@ -285,7 +290,7 @@ class TappedConnection(asyncio.Protocol):
             f"Content-Length: {len(body.encode())}\r\n\r\n{body}".encode()
         )
         seen = HttpSeen(exchange.at_s, kind.method, kind.path, kind.transport, _BAD_GATEWAY, 0.0, self._failure)
-        self._context.observations.add(seen)
+        self._context.observations.add_http(seen)
         if self._client is not None:
             self._client.close()
 
@@ -296,15 +301,15 @@ class TappedConnection(asyncio.Protocol):
         link = self._link or self._requested
         assert link is not None
         add = self._context.observations.add_frame
-        for frame in self._from_client.feed(chunk):
-            add(now, link, True, frame)
+        for raw, head_bytes in self._from_client.feed(chunk):
+            add(now, link.number, True, raw, head_bytes)
 
     def _forward_server_frames(self, chunk: bytes, now: float) -> None:
         self._to_client(chunk)
         assert self._link is not None
         add = self._context.observations.add_frame
-        for frame in self._from_server.feed(chunk):
-            add(now, self._link, False, frame)
+        for raw, head_bytes in self._from_server.feed(chunk):
+            add(now, self._link.number, False, raw, head_bytes)
 
     def _to_server(self, chunk: bytes) -> None:
         if chunk and self._server is not None and not self._server.is_closing():
@@ -317,7 +322,7 @@ class TappedConnection(asyncio.Protocol):
     def _end(self, by: str) -> None:
         """Report the end of the WebSocket once."""
         if self._link is not None:
-            self._context.observations.add(LinkEnded(time.monotonic(), self._link, by))
+            self._context.observations.add(LinkEnded(time.monotonic(), self._link.number, by))
             self._link = self._requested = None
             self._is_opaque = True
 

@@ -1,12 +1,16 @@
-"""Tap in the event loop of a test, with the records that it has emitted."""
+"""Tap in the event loop of a test, with the records of an analysis in the same loop."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
+import time
 from typing import Any, Self
 
 from chatws.client.mapping import GUIDE_MAPPING
+from chatws_loadtest.tap.analyser import Analyser
+from chatws_loadtest.tap.observation_pipe import ObservationDecoder, open_pipe
 from chatws_loadtest.tap.packet_analyser import AnalysisOptions
 from chatws_loadtest.tap.tap_records import TapRecord
 from chatws_loadtest.tap.tap_server import TapOptions, TapServer
@@ -24,14 +28,22 @@ class TapRun:
         )
         chosen = TapOptions(url, options.pop("mapping", GUIDE_MAPPING), analysis=analysis, **options)
         self._changed = asyncio.Event()
-        self._tap = TapServer(chosen, tls, self._emit)
+        self._analyser = Analyser(chosen.mapping, chosen.analysis, time.monotonic(), self._emit)
+        self._decoder = ObservationDecoder()
+        self._reading, writing = open_pipe()
+        self._tap = TapServer(chosen, tls, writing)
 
     async def __aenter__(self) -> Self:
         await self._tap.__aenter__()
+        asyncio.get_running_loop().add_reader(self._reading, self._analyse)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._tap.__aexit__()
+        asyncio.get_running_loop().remove_reader(self._reading)
+        while self._analyse():
+            pass
+        os.close(self._reading)
 
     @property
     def url(self) -> str:
@@ -57,6 +69,12 @@ class TapRun:
         except TimeoutError:
             raise AssertionError(f"no {fields} in {self.records}") from None
         return found[0]
+
+    def _analyse(self) -> bool:
+        chunk = os.read(self._reading, 65_536)
+        for seen in self._decoder.feed(chunk):
+            self._analyser.observe(seen)
+        return bool(chunk)
 
     def _emit(self, record: TapRecord) -> None:
         self.records.append(record)

@@ -12,7 +12,6 @@ import pytest
 from chatws.client.mapping import read_mapping
 from chatws_loadtest.raw_client import RawClient
 from chatws_loadtest.tap.masking import mask_path, mask_reason, mask_url, reveal
-from chatws_loadtest.tap.observations import ObservationQueue, PollSeen
 from chatws_loadtest.tap.storms import STORM_ATTEMPTS, USER_RECONNECTS, StormDetector
 from tests.loadtest.other_server import MAPPING, run_example_server
 from tests.loadtest.tap.tap_run import TapRun
@@ -85,16 +84,6 @@ def test_many_attempts_are_a_storm_only_after_as_many_ends() -> None:
         storm.ended(0.01 * number)
     found = [storm.attempt(1 + 0.01 * number) for number in range(3 * STORM_ATTEMPTS)]
     assert [bool(detail) for detail in found].count(True) == 1, "a storm is reported once"
-
-
-async def test_queue_that_is_full_skips_and_counts() -> None:
-    queue = ObservationQueue(max_bytes=100, max_observations=5)
-    for _ in range(3):
-        queue.add_poll(PollSeen(0.0, "s", from_client=True, body=b"x" * 40))
-    assert (len(queue), queue.take_skipped(), queue.take_skipped()) == (2, 1, 0)
-    assert queue.take() is not None
-    queue.add_poll(PollSeen(0.0, "s", from_client=True, body=b"x" * 40))
-    assert (len(queue), queue.take_skipped()) == (2, 0)
 
 
 async def test_server_with_other_event_names_is_paired_by_its_mapping(node: NodeRunner, tmp_path: Path) -> None:
