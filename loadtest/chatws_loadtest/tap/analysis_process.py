@@ -1,4 +1,4 @@
-"""Process of the analysis, forked from the proxy's: it reads observations from a pipe, and writes the output."""
+"""Process of the analysis, forked from the proxy's: it reads observations from a stream, and writes the output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Final
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.exit_signals import SIGNAL_CODES
 from chatws_loadtest.tap.analyser import Analyser
-from chatws_loadtest.tap.observation_pipe import ObservationDecoder, open_pipe
+from chatws_loadtest.tap.observation_stream import ObservationDecoder, open_stream
 from chatws_loadtest.tap.tap_records import TapRecord
 from chatws_loadtest.tap.tap_server import TapOptions
 
@@ -30,7 +30,7 @@ Emit = Callable[[TapRecord], None]
 
 
 class AnalysisProcess:
-    """Child process that calls a function with the reading end of a pipe, and ends with the code that it returns.
+    """Child process that calls a function with the reading end of a stream, and ends with the code that it returns.
 
     It ends when the writing end is closed, also by the death of this process. Until then it ignores the signals that a
     terminal sends to both.
@@ -38,7 +38,7 @@ class AnalysisProcess:
 
     def __init__(self, run: Callable[[int], ExitCode]) -> None:
         """Fork the process; this one has no other thread and no event loop yet."""
-        reading, self.observations = open_pipe()
+        reading, self.observations = open_stream()
         sys.stdout.flush()
         sys.stderr.flush()
         # A signal that arrives in between must not end the child.
@@ -76,7 +76,7 @@ class AnalysisProcess:
 
 
 def analyse(observations: int, options: TapOptions, started_s: float, emit: Emit) -> Iterator[None]:
-    """Analyse what a pipe contains until it is closed; yield after each read, which is at least every 50 ms."""
+    """Analyse a stream of observations until it is closed; yield after each read, which is at least every 50 ms."""
     analyser = Analyser(options.mapping, options.analysis, started_s, emit)
     decoder = ObservationDecoder()
     while chunk := os.read(observations, READ_BYTES):

@@ -97,7 +97,7 @@ def tap(  # noqa: PLR0917  these are options, never positional
     selection = RecordFilter(event or (), room or (), user or ())
     started_s = time.monotonic()
     tune_gc(GC_THRESHOLD)
-    analysis = AnalysisProcess(lambda pipe: print_lines(pipe, options, started_s, selection, as_json=as_json))
+    analysis = AnalysisProcess(lambda stream: print_lines(stream, options, started_s, selection, as_json=as_json))
     raise typer.Exit(uvloop.run(run_tap(PROGRAM, options, ca_file, analysis)))
 
 
@@ -186,7 +186,7 @@ async def _watch(program: str, analysis: AnalysisProcess, ended: asyncio.Future[
 
 @asynccontextmanager
 async def open_tap(options: TapOptions, ca_file: Path | None, observations: int) -> AsyncIterator[TapServer]:
-    """Run the proxy of a tap, which passes what it forwards to a pipe.
+    """Run the proxy of a tap, which passes what it forwards to a stream.
 
     Raises:
         CommandExit: the port or the certificates cannot be used.

@@ -79,7 +79,7 @@ def record(  # noqa: PLR0917  these are options, never positional
     except OSError as problem:
         raise CommandExit(_cannot_write(output, problem), ExitCode.FAILED) from problem
     tune_gc(GC_THRESHOLD)
-    analysis = AnalysisProcess(lambda pipe: write_recording(pipe, options, started_s, writer, output))
+    analysis = AnalysisProcess(lambda stream: write_recording(stream, options, started_s, writer, output))
     code = uvloop.run(run_tap(PROGRAM, options, ca_file, analysis))
     # A signal is the usual end of a recording.
     raise typer.Exit(code if code == ExitCode.FAILED else ExitCode.DONE)

@@ -14,7 +14,7 @@ from chatws.client.mapping import ServerMapping
 from chatws_loadtest.tap.fault_injector import RuleInjector
 from chatws_loadtest.tap.fault_rules import FaultRule
 from chatws_loadtest.tap.injected_connection import InjectedConnection
-from chatws_loadtest.tap.observation_pipe import ObservationPipe
+from chatws_loadtest.tap.observation_stream import ObservationWriter
 from chatws_loadtest.tap.packet_analyser import AnalysisOptions
 from chatws_loadtest.tap.request_head import TapTarget
 from chatws_loadtest.tap.tapped_connection import TapContext, TappedConnection
@@ -22,6 +22,7 @@ from chatws_loadtest.tap.tapped_connection import TapContext, TappedConnection
 SEND_S: Final = 0.05
 """Interval of the batches: shorter ones would wake up the analysis more often, beside the clients and the server."""
 
+RESEND_S: Final = 0.01
 BACKLOG: Final = 1024
 
 
@@ -40,13 +41,13 @@ class TapOptions(msgspec.Struct, frozen=True):
 class TapServer:
     """Proxy on a port; used as an async context manager.
 
-    The pipe ``observations`` gets everything that the analysis needs; it is closed at the end.
+    The stream ``observations`` gets everything that the analysis needs; it is closed at the end.
     """
 
     def __init__(self, options: TapOptions, tls: ssl.SSLContext | None, observations: int) -> None:
         self.port = options.port
         self._options = options
-        self._observations = ObservationPipe(observations)
+        self._observations = ObservationWriter(observations)
         self._context = TapContext(TapTarget.parse(options.url), tls, self._observations)
         self._injector = RuleInjector(options.rules, options.seed) if options.rules else None
         # Set by ``__aenter__``.
@@ -96,5 +97,5 @@ class TapServer:
 
     async def _send_observations(self) -> None:
         while True:
-            await asyncio.sleep(SEND_S)
+            await asyncio.sleep(RESEND_S if self._observations.is_full else SEND_S)
             self._observations.send(time.monotonic())

@@ -15,7 +15,7 @@ from typing import Final, cast
 
 from chatws_loadtest.tap.frame_splitter import FrameSplitter
 from chatws_loadtest.tap.http_stream import BodyPart, HttpHead, HttpStream, MessageEnd, NotHttp
-from chatws_loadtest.tap.observation_pipe import ObservationPipe
+from chatws_loadtest.tap.observation_stream import ObservationWriter
 from chatws_loadtest.tap.observations import HttpSeen, LinkEnded, LinkOpened, PollSeen
 from chatws_loadtest.tap.request_head import RequestKind, TapTarget, rewrite
 
@@ -32,7 +32,7 @@ class TapContext:
 
     target: TapTarget
     tls: ssl.SSLContext | None
-    observations: ObservationPipe
+    observations: ObservationWriter
     open: set[TappedConnection] = field(default_factory=set)
     link_numbers: Iterator[int] = field(default_factory=lambda: count(1))
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from chatws.client.mapping import GUIDE_MAPPING
 from chatws_loadtest.tap.analyser import Analyser
-from chatws_loadtest.tap.observation_pipe import ObservationDecoder, open_pipe
+from chatws_loadtest.tap.observation_stream import ObservationDecoder, open_stream
 from chatws_loadtest.tap.packet_analyser import AnalysisOptions
 from chatws_loadtest.tap.tap_records import TapRecord
 from chatws_loadtest.tap.tap_server import TapOptions, TapServer
@@ -30,7 +30,7 @@ class TapRun:
         self._changed = asyncio.Event()
         self._analyser = Analyser(chosen.mapping, chosen.analysis, time.monotonic(), self._emit)
         self._decoder = ObservationDecoder()
-        self._reading, writing = open_pipe()
+        self._reading, writing = open_stream()
         self._tap = TapServer(chosen, tls, writing)
 
     async def __aenter__(self) -> Self:

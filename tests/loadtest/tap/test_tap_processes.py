@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from chatws_loadtest.procfs import resident_bytes
-from chatws_loadtest.tap.observation_pipe import BATCH_BYTES, MAX_BYTES
+from chatws_loadtest.tap.observation_stream import BATCH_BYTES, MAX_BYTES
 from tests.loadtest.tap.test_tap_command import TIMEOUT_S, TapProcess, talk, tap_process
 from tests.support.peer import Peer
 
@@ -49,7 +49,7 @@ async def test_analysis_of_a_killed_tap_writes_its_records_and_ends(echo_url: st
         analysis = analysis_of(tap)
         peer = await Peer.open(tap.url)
         os.kill(analysis, signal.SIGSTOP)
-        # The second one fills a batch, so that both are in the pipe.
+        # The second one fills a batch, so that the kernel has both.
         for frame in ('42["last"]', event("large", BATCH_BYTES)):
             await peer.send_raw(frame)
             assert await peer.receive_raw() == frame

@@ -241,7 +241,7 @@ async def test_target_with_tls_is_reached_by_its_name_and_its_certificate(
 async def test_analysis_that_cannot_keep_up_leaves_frames_out_and_the_traffic_flows(
     shared_server: ServerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatws_loadtest.tap.observation_pipe.MAX_BYTES", 1000)
+    monkeypatch.setattr("chatws_loadtest.tap.observation_stream.MAX_BYTES", 1000)
     session = await asyncio.to_thread(shared_server.new_session)
     async with TapRun(shared_server.url) as tap:
         peer = await Peer.connect(tap.url, {"sessionId": session["sessionId"]})

@@ -1,14 +1,12 @@
-"""Pipe from the proxy to the analysis: batches of observations, in MessagePack behind their length."""
+"""Stream from the proxy to the analysis: batches of observations, in MessagePack behind their length."""
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
-import sys
+import socket
 import time
 from collections import deque
-from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -26,16 +24,16 @@ from chatws_loadtest.tap.observations import (
 )
 
 MAX_BYTES: Final = 32 * 1024 * 1024
-"""Bound of what the analysis has not read, beside the pipe itself; that of 30 s at 4,000 frames a second."""
+"""Bound of what the kernel has not taken for the analysis: half a minute of 4,000 frames a second."""
 
 RESERVED_BYTES: Final = 4 * 1024 * 1024
 """Space beyond it for the starts and ends of connections, without which later frames cannot be understood."""
 
-BATCH_BYTES: Final = 256 * 1024
+BATCH_BYTES: Final = 128 * 1024
 """Size at which a batch is sent before its time, so that its encoding does not hold up the proxy for long."""
 
-PIPE_BYTES: Final = 1024 * 1024
-"""Capacity of the pipe, the most that Linux grants to every user."""
+KERNEL_BYTES: Final = 1024 * 1024
+"""Requested size of the socket's buffer; Linux grants 200 KiB by default, that is 150 ms of 4,000 frames a second."""
 
 OVERHEAD_BYTES: Final = 48
 """Size that an observation is counted with, beside the bytes that it carries."""
@@ -45,16 +43,18 @@ END_POLL_S: Final = 0.01
 _LENGTH_BYTES: Final = 4
 
 
-def open_pipe() -> tuple[int, int]:
-    """Return the reading and the writing end of a pipe, which is as large as the system permits."""
-    reading, writing = os.pipe()
-    if sys.platform == "linux":
-        with suppress(OSError):
-            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-    return reading, writing
+def open_stream() -> tuple[int, int]:
+    """Return the reading and the writing end.
+
+    They are sockets: the reader of a pipe holds its lock while it copies, and if the kernel suspends it in between,
+    even a writer that does not block has to wait for a process of the lowest priority.
+    """
+    reading, writing = socket.socketpair()
+    writing.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
+    return reading.detach(), writing.detach()
 
 
-class ObservationPipe:
+class ObservationWriter:
     """Writing end, which never blocks the proxy: what does not fit is counted, and a later observation says so.
 
     Once the reading end is closed, it discards everything.
@@ -66,11 +66,16 @@ class ObservationPipe:
         self._encode = msgspec.msgpack.Encoder().encode
         self._batch: list[Observation] = []
         self._batch_bytes = 0
-        # Encoded batches that the pipe has not taken yet.
+        # Encoded batches that the socket has not taken yet.
         self._unsent: deque[memoryview] = deque()
         self._unsent_bytes = 0
         self._skipped = 0
         self._is_broken = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the socket has not taken everything, so that `send` should be called again soon."""
+        return bool(self._unsent)
 
     def add_frame(self, t: float, link: int, from_client: bool, raw: bytes, head_bytes: int) -> None:  # noqa: FBT001 - once per frame
         """Add a frame, unless the bound is reached."""
@@ -156,14 +161,14 @@ class ObservationPipe:
                     self._unsent.popleft()
         except BlockingIOError:
             pass  # `send` tries again
-        except BrokenPipeError:
+        except ConnectionError:
             self._is_broken = True
             self._unsent.clear()
             self._unsent_bytes = 0
 
 
 class ObservationDecoder:
-    """Reader of the batches in the bytes of a pipe."""
+    """Reader of the batches in the bytes of a stream."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
