@@ -300,16 +300,21 @@ class TappedConnection(asyncio.Protocol):
         self._to_server(chunk)
         link = self._link or self._requested
         assert link is not None
-        add = self._context.observations.add_frame
-        for raw, head_bytes in self._from_client.feed(chunk):
-            add(now, link.number, True, raw, head_bytes)
+        self._observe_frames(link.number, self._from_client, chunk, now, True)
 
     def _forward_server_frames(self, chunk: bytes, now: float) -> None:
         self._to_client(chunk)
         assert self._link is not None
+        self._observe_frames(self._link.number, self._from_server, chunk, now, False)
+
+    def _observe_frames(self, link: int, splitter: FrameSplitter, chunk: bytes, now: float, from_client: bool) -> None:  # noqa: FBT001 - once per frame
         add = self._context.observations.add_frame
-        for raw, head_bytes in self._from_server.feed(chunk):
-            add(now, self._link.number, False, raw, head_bytes)
+        head_bytes = splitter.whole_head(chunk)
+        if head_bytes:
+            add(now, link, from_client, chunk, head_bytes)
+            return
+        for raw, size in splitter.feed(chunk):
+            add(now, link, from_client, raw, size)
 
     def _to_server(self, chunk: bytes) -> None:
         if chunk and self._server is not None and not self._server.is_closing():
