@@ -48,6 +48,8 @@ Seed = Annotated[int, typer.Option(help="Number that repeats the choices of the 
 
 app = make_app()
 
+_encode_json = msgspec.json.Encoder().encode
+
 
 def main() -> None:
     """Run the command, and exit with its code."""
@@ -131,7 +133,8 @@ def print_lines(
     observations: int, options: TapOptions, started_s: float, selection: RecordFilter, *, as_json: bool
 ) -> ExitCode:
     """Print records as lines until the tap ends or the reader of the output has gone; runs in a process of its own."""
-    show = json_line if as_json else text_line
+    show = json_line if as_json else encoded_text
+    lines: list[bytes] = []
     codes: list[ExitCode] = []
 
     def fail(problem: OSError) -> None:
@@ -139,11 +142,13 @@ def print_lines(
 
     def emit(record: TapRecord) -> None:
         if selection.accepts(record):
-            writer.write(show(record))
+            lines.append(show(record))
 
     writer = LineWriter(sys.stdout.fileno(), fail, lambda count: show(gap(count)))
     try:
         for _ in analyse(observations, options, started_s, emit):
+            writer.write(lines)
+            lines.clear()
             if codes:
                 break
     finally:
@@ -209,9 +214,14 @@ async def open_tap(options: TapOptions, ca_file: Path | None, observations: int)
         await server.__aexit__()
 
 
-def json_line(record: TapRecord) -> str:
-    """Return a record as JSON."""
-    return msgspec.json.encode(record).decode()
+def json_line(record: TapRecord) -> bytes:
+    """Return a record as a line of JSON."""
+    return _encode_json(record) + b"\n"
+
+
+def encoded_text(record: TapRecord) -> bytes:
+    """Return a record as a line of text."""
+    return text_line(record).encode(errors="replace") + b"\n"
 
 
 def gap(count: int) -> TapRecord:

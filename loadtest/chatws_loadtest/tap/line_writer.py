@@ -6,16 +6,13 @@ import os
 import select
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 MAX_LINES: Final = 50_000
 MAX_BYTES: Final = 16 * 1024 * 1024
 CHECK_S: Final = 0.25
 """Interval of checks for a reader that has gone while there is nothing to write."""
-
-BATCH_S: Final = 0.02
-"""Time in which lines gather: a switch to the thread for each line would cost more than the line."""
 
 END_TIMEOUT_S: Final = 2.0
 """Time in which the reader has to take the last lines."""
@@ -27,7 +24,9 @@ class LineWriter:
     ``on_failure`` is called in the thread, with the error, when the descriptor no longer takes bytes.
     """
 
-    def __init__(self, descriptor: int, on_failure: Callable[[OSError], None], gap_line: Callable[[int], str]) -> None:
+    def __init__(
+        self, descriptor: int, on_failure: Callable[[OSError], None], gap_line: Callable[[int], bytes]
+    ) -> None:
         self._descriptor = descriptor
         self._on_failure = on_failure
         self._gap_line = gap_line
@@ -41,21 +40,18 @@ class LineWriter:
         self._thread = threading.Thread(target=self._run, name="tap output", daemon=True)
         self._thread.start()
 
-    def write(self, line: str) -> None:
-        """Add a line."""
-        encoded = line.encode(errors="replace") + b"\n"
+    def write(self, lines: Sequence[bytes]) -> None:
+        """Add lines, which end with a newline."""
         with self._changed:
-            if len(self._lines) >= MAX_LINES or self._bytes + len(encoded) > MAX_BYTES:
-                self._skipped += 1
-                return
-            if self._skipped and len(self._lines) < MAX_LINES // 2:
-                gap = self._gap_line(self._skipped).encode() + b"\n"
-                self._lines.append(gap)
-                self._bytes += len(gap)
-                self._skipped = 0
-            self._lines.append(encoded)
-            self._bytes += len(encoded)
-            if self._is_idle:
+            for line in lines:
+                if len(self._lines) >= MAX_LINES or self._bytes + len(line) > MAX_BYTES:
+                    self._skipped += 1
+                    continue
+                if self._skipped and len(self._lines) < MAX_LINES // 2:
+                    self._append(self._gap_line(self._skipped))
+                    self._skipped = 0
+                self._append(line)
+            if self._is_idle and self._lines:
                 self._is_idle = False
                 self._changed.notify()
 
@@ -63,10 +59,14 @@ class LineWriter:
         """Write the remaining lines, within a bounded time."""
         with self._changed:
             if self._skipped:
-                self._lines.append(self._gap_line(self._skipped).encode() + b"\n")
+                self._append(self._gap_line(self._skipped))
             self._is_ended = True
             self._changed.notify()
         self._thread.join(END_TIMEOUT_S)
+
+    def _append(self, line: bytes) -> None:
+        self._lines.append(line)
+        self._bytes += len(line)
 
     def _run(self) -> None:
         condition = select.poll()
@@ -82,8 +82,6 @@ class LineWriter:
                         return
                 if not self._lines:
                     return
-                if not self._is_ended:
-                    self._changed.wait(BATCH_S)
                 batch = b"".join(self._lines)
                 self._lines.clear()
                 self._bytes = 0

@@ -329,7 +329,7 @@ class PacketAnalyser:
                 sender=self._users.name(sender),
                 ms=None if since is None else round((seen.t - since) * 1000, 2),
                 ok=ok,
-                error=mask_reason(error, with_content=shows),
+                error=mask_reason(error, with_content=shows) if error else "",
                 content=reveal(values) if shows and values is not None else "",
             )
         )
