@@ -46,6 +46,9 @@ Rules = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Number that repeats the choices of the rules.", metavar="N")]
 
+_REGULAR_ENDS: Final = frozenset({ExitCode.DONE, ExitCode.FAILED, ExitCode.BROKEN_PIPE})
+"""Exit codes of the analysis: after the end of the tap, and after a failure of its output."""
+
 app = make_app()
 
 _encode_json = msgspec.json.Encoder().encode
@@ -81,8 +84,8 @@ def tap(  # noqa: PLR0917  these are options, never positional
     """Show what Socket.IO clients and a server exchange, through a reverse proxy in front of the server.
 
     Each event is paired with its ack and its deliveries, and faults are flagged as they happen. Clients connect to the
-    printed address. On a terminal it is a full screen, otherwise it prints lines. Ctrl-C ends it. Exit codes: 2 wrong
-    usage or a port in use, 130 ended by Ctrl-C.
+    printed address. On a terminal it is a full screen, otherwise it prints lines. Ctrl-C ends it. Exit codes: 1 the
+    output failed or the analysis was killed, 2 wrong usage or a port in use, 130 ended by Ctrl-C.
     """
     check_url(url, allow_remote=allow_remote)
     options = TapOptions(
@@ -172,8 +175,10 @@ async def run_tap(program: str, options: TapOptions, ca_file: Path | None, analy
             announce(program, server, options)
             code = await ended
     finally:
-        watching.cancel()
+        is_reported = not watching.cancel()
         status = await analysis.end()
+        if not is_reported:
+            _report_death(program, status, "the last records are missing")
     return code if status in {ExitCode.DONE, ExitCode.BROKEN_PIPE} else ExitCode.FAILED
 
 
@@ -184,9 +189,14 @@ async def _watch(program: str, analysis: AnalysisProcess, ended: asyncio.Future[
         if not ended.done():
             ended.set_result(ExitCode(status))
         return
+    _report_death(program, status, "traffic is still forwarded, without records")
+
+
+def _report_death(program: str, status: int, consequence: str) -> None:
+    if status in _REGULAR_ENDS:
+        return
     reason = signal.Signals(-status).name if status < 0 else f"exit code {status}"
-    line = f"{program}: the analysis has ended ({reason}): traffic is forwarded, and no longer shown"
-    print(line, file=sys.stderr, flush=True)
+    print(f"{program}: the analysis has ended ({reason}); {consequence}", file=sys.stderr, flush=True)
 
 
 @asynccontextmanager

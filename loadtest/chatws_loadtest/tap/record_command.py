@@ -60,8 +60,8 @@ def record(  # noqa: PLR0917  these are options, never positional
     """Record what Socket.IO clients and a server exchange, through a reverse proxy in front of the server.
 
     The proxy is that of `chatws tap`. The file has times, connections, rooms, events and sizes, and neither texts nor
-    names. Ctrl-C ends the recording. Exit codes: 0 recorded, 1 the file cannot be written, 2 wrong usage or a port in
-    use.
+    names. Ctrl-C ends the recording. Exit codes: 0 recorded, 1 the file cannot be written or the analysis was killed,
+    2 wrong usage or a port in use.
     """
     check_url(url, allow_remote=allow_remote)
     options = TapOptions(
