@@ -11,23 +11,22 @@ import typer
 import uvloop
 
 from chatws.exit_codes import ExitCode
-from chatws.gc_tuning import tune_gc
 from chatws_loadtest.chatlog.writer import ChatlogWriter
 from chatws_loadtest.cli_base import AllowRemote, CaFile, MappingFile, make_app, run_app
 from chatws_loadtest.errors import CommandExit
-from chatws_loadtest.options import check_url, find_mapping
 from chatws_loadtest.tap.analysis_process import AnalysisProcess, analyse
 from chatws_loadtest.tap.chatlog_output import chatlog_records
-from chatws_loadtest.tap.command import (
-    GC_THRESHOLD,
+from chatws_loadtest.tap.packet_analyser import AnalysisOptions
+from chatws_loadtest.tap.supervised_tap import run_tap
+from chatws_loadtest.tap.tap_options import (
     ListenAddress,
     ListenPort,
     Rules,
     Seed,
-    read_rules,
-    run_tap,
+    TargetUrl,
+    WithContent,
+    make_tap_options,
 )
-from chatws_loadtest.tap.packet_analyser import AnalysisOptions
 from chatws_loadtest.tap.tap_records import TapRecord
 from chatws_loadtest.tap.tap_server import TapOptions
 
@@ -43,7 +42,7 @@ def main() -> None:
 
 @app.command(epilog="Example: chatws record http://127.0.0.1:3000 --listen 3001 -o talk.chatlog")
 def record(  # noqa: PLR0917  these are options, never positional
-    url: Annotated[str, typer.Argument(help="The server.", metavar="URL")],
+    url: TargetUrl,
     output: Annotated[Path, typer.Option("--output", "-o", help="File of the recording (.chatlog).", metavar="FILE")],
     listen: ListenPort = 0,
     host: ListenAddress = "127.0.0.1",
@@ -52,9 +51,7 @@ def record(  # noqa: PLR0917  these are options, never positional
     ca_file: CaFile = None,
     mapping: MappingFile = None,
     *,
-    with_content: Annotated[
-        bool, typer.Option("--with-content", help="Record contents and ids; tokens stay masked.")
-    ] = False,
+    with_content: WithContent = False,
     allow_remote: AllowRemote = False,
 ) -> None:
     """Record what Socket.IO clients and a server exchange, through a reverse proxy in front of the server.
@@ -63,24 +60,24 @@ def record(  # noqa: PLR0917  these are options, never positional
     names. Ctrl-C ends the recording. Exit codes: 0 recorded, 1 the file cannot be written or the analysis was killed,
     2 wrong usage or a port in use.
     """
-    check_url(url, allow_remote=allow_remote)
-    options = TapOptions(
-        url=url,
-        mapping=find_mapping(mapping),
+    analysis = AnalysisOptions(with_content=with_content)
+    options = make_tap_options(
+        url,
         host=host,
-        port=listen,
-        analysis=AnalysisOptions(with_content=with_content),
-        rules=tuple(read_rules(rule or ())),
+        listen=listen,
+        rule=rule,
         seed=seed,
+        mapping=mapping,
+        analysis=analysis,
+        allow_remote=allow_remote,
     )
     started_s = time.monotonic()
     try:
         writer = ChatlogWriter(output, "tap", url, with_content=with_content)
     except OSError as problem:
         raise CommandExit(_cannot_write(output, problem), ExitCode.FAILED) from problem
-    tune_gc(GC_THRESHOLD)
-    analysis = AnalysisProcess(lambda stream: write_recording(stream, options, started_s, writer, output))
-    code = uvloop.run(run_tap(PROGRAM, options, ca_file, analysis))
+    process = AnalysisProcess(lambda stream: write_recording(stream, options, started_s, writer, output))
+    code = uvloop.run(run_tap(PROGRAM, options, ca_file, process))
     # A signal is the usual end of a recording.
     raise typer.Exit(code if code == ExitCode.FAILED else ExitCode.DONE)
 
