@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -75,6 +76,8 @@ class AsyncioDriver(SessionDriver):
         """Set to skip the delay before the next attempt."""
         self._blocked_until = 0.0
         """End of a simulated outage: attempts fail before it."""
+        self._is_websocket_silent = False
+        """The last attempt failed because of a WebSocket without any bytes from the server."""
 
     def was_sent(self, request_id: int) -> bool:
         """Return whether an unresolved message was sent at least once."""
@@ -255,8 +258,15 @@ class AsyncioDriver(SessionDriver):
         if isinstance(credentials, effects.ConnectionEnd):
             return credentials
         self._expires_as_token = "token" in credentials
-        self._transport = SocketIOTransport(self._url, self._options, self._tls, self)
-        return await self._transport.run(self.session.connection.connect_auth(credentials))
+        options = self._options
+        if self._is_websocket_silent and "polling" in options.transports:
+            # Without an upgrade, for which python-engineio would wait forever.
+            options = replace(options, transports=("polling",))
+        self._transport = SocketIOTransport(self._url, options, self._tls, self)
+        try:
+            return await self._transport.run(self.session.connection.connect_auth(credentials))
+        finally:
+            self._is_websocket_silent = self._transport.is_websocket_silent
 
     async def _wait(self, delay_s: float) -> None:
         self._retry_now.clear()

@@ -83,6 +83,8 @@ class SocketIOTransport:
         self._options = options
         self._tls = tls
         self._listener = listener
+        self.is_websocket_silent = False
+        """A WebSocket was opened, and nothing was received before the timeout: some proxies drop all its bytes."""
         self._opened = False
         self._graceful = False
         self._ended: asyncio.Future[ConnectionEnd] = asyncio.get_running_loop().create_future()
@@ -144,6 +146,7 @@ class SocketIOTransport:
         waited: set[asyncio.Future[None] | asyncio.Future[ConnectionEnd]] = {opening, self._ended}
         await asyncio.wait(waited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         if not opening.done():
+            self.is_websocket_silent = bool(self._upgrades) and not sio.namespaces
             self._end(ConnectionEnd(f"no answer within {timeout_s:g} s"))
             opening.cancel()
         await asyncio.gather(opening, return_exceptions=True)
