@@ -39,6 +39,12 @@ const TRANSIENT_CODES = new Set([
   "connection_limit", "draining", "internal", "rate_limited", "slow", "storage_unavailable", "timeout",
 ]);
 
+/** Transports of the library, in its order. */
+const TRANSPORTS = ["polling", "websocket"];
+
+/** Reasons of attempts without any response: that of socket.io-client, and that of `#openTimedOut`. */
+const SILENT_ATTEMPTS = new Set(["timeout", "the server does not respond"]);
+
 /** HTTP statuses that may have a `Retry-After`. @type {Set<unknown>} */
 const BUSY_STATUSES = new Set([429, 503]);
 
@@ -65,6 +71,8 @@ export class Connection {
   /** The delay before the next attempt is running. */
   #waiting = false;
   #suspended = false;
+  /** Transports of the current or last attempt, in the order in which they are tried. @type {string[]} */
+  #transports = [];
   /** Attempts since the last stable connection, for the backoff. */
   #attempt = 0;
   /** @type {number | null} Reconnection delay from the server's `server_draining`; null while it is not draining. */
@@ -105,6 +113,7 @@ export class Connection {
   start() {
     this.#started = true;
     this.failure = null;
+    this.#transports = this.#options.socketOptions.transports ?? TRANSPORTS;
     this.#socket = this.#options.io(this.#options.url, {
       ...this.#options.socketOptions,
       auth: (/** @type {(auth: object) => void} */ callback) => callback({ ...this.#options.auth(), recovery: "off" }),
@@ -163,9 +172,9 @@ export class Connection {
     clearTimeout(this.#timer);
     this.#waiting = false;
     this.#timer = setTimeout(() => this.#openTimedOut(), OPEN_TIMEOUT_MS);
-    const { transports } = this.#options.socketOptions;
-    // After a failed attempt, the next transport comes first: some proxies leave a WebSocket without any response.
-    if (transports) this.#socket.io.opts.transports = this.failedAttempts > 0 ? transports.toReversed() : transports;
+    // A refused WebSocket is followed by a poll at once: only the response to a poll shows the `Retry-After`.
+    const tryAllTransports = this.#transports[0] === "websocket";
+    Object.assign(this.#socket.io.opts, { transports: this.#transports, tryAllTransports });
     this.#socket.connect();
   }
 
@@ -220,6 +229,7 @@ export class Connection {
   /** @param {ConnectionEnd} end */
   async #onEnd(end) {
     clearTimeout(this.#timer);
+    this.#chooseTransport(this.openedAt !== null, end.reason);
     const durationMs = this.openedAt === null ? 0 : this.#options.now() - this.openedAt;
     this.uptimeMs += durationMs;
     if (durationMs >= STABLE_AFTER_MS) this.#attempt = 0;
@@ -239,6 +249,20 @@ export class Connection {
       return;
     }
     if (this.#started) this.#scheduleReconnect(end, drainAfterMs);
+  }
+
+  /**
+   * Choose the transport that the next attempt tries first.
+   *
+   * After a lost connection or a silent poll it is a WebSocket, which opens a TCP connection: a poll may use an idle one of
+   * the browser that has died with the other. After other failures it is polling: some proxies break each WebSocket.
+   * @param {boolean} wasOpen
+   * @param {string} reason
+   */
+  #chooseTransport(wasOpen, reason) {
+    const isPollSilent = this.#transports[0] === "polling" && SILENT_ATTEMPTS.has(reason);
+    const first = wasOpen || isPollSilent ? "websocket" : "polling";
+    this.#transports = this.#transports.toSorted((one, other) => Number(other === first) - Number(one === first));
   }
 
   /**

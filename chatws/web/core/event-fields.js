@@ -2,14 +2,17 @@
  * Check of incoming events: the fields without which the chat client cannot use them.
  */
 
-/** Events that the chat client reads itself, with the fields that must not be missing. @type {Map<string, string[]>} */
+/** Events that the chat client or a page reads, with the fields that must not be missing. @type {Map<string, string[]>} */
 const READ_FIELDS = new Map([
-  ["message_received", ["conversationId", "seq"]],
+  ["message_received", ["conversationId", "seq", "content", "sender"]],
   ["typing_indicator", ["conversationId", "userId"]],
   ["presence_update", ["userId"]],
   ["message_read", ["conversationId", "userId"]],
   ["conversation_updated", ["conversation"]],
   ["positions", []],
+  ["note_added", ["conversationId", "noteId", "author"]],
+  ["bot_notice", ["conversationId"]],
+  ["error", []],
 ]);
 
 /**

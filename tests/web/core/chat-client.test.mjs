@@ -273,3 +273,22 @@ test("disconnect rejects pending joins and messages and stops reconnecting", asy
   await server.advance(20_000);
   assert.equal(client.state, "disconnected");
 });
+
+test("a WebSocket is tried first after a lost connection and a silent poll, otherwise polling", async () => {
+  const { client } = await connected();
+  const { opts } = server.socket.io;
+  const tried = [];
+  client.on("connection", () => tried.push([...opts.transports, opts.tryAllTransports]));
+  server.reachable = false;
+  server.cut();
+  while (tried.length < 3) await server.advance(100);
+  server.reason = "timeout";
+  while (tried.length < 5) await server.advance(100);
+  assert.deepEqual(tried, [
+    ["polling", "websocket", false],
+    ["websocket", "polling", true],
+    ["polling", "websocket", false],
+    ["polling", "websocket", false],
+    ["websocket", "polling", true],
+  ]);
+});

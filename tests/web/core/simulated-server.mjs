@@ -15,6 +15,7 @@ export class SimulatedServer {
   requests = [];
   epoch = "e1";
   reachable = true; // by sockets
+  reason = "xhr poll error"; // of an attempt while it is not
   reachableOverRest = false;
   acksToDrop = 0;
   broadcastsToDrop = 0;
@@ -121,7 +122,7 @@ class SimulatedSocket {
   constructor(server, options) {
     this.server = server;
     this.options = options;
-    this.io = { engine: { close: () => this.connected && this.end("forced close") } };
+    this.io = { opts: {}, engine: { close: () => this.connected && this.end("forced close") } };
   }
 
   on(name, listener) {
@@ -138,7 +139,7 @@ class SimulatedSocket {
     queueMicrotask(() => {
       const error = this.server.connectErrors.shift();
       if (error) return this.listeners.get("connect_error")(Object.assign(new Error("refused"), { data: error }));
-      if (!this.server.reachable) return this.listeners.get("connect_error")(new Error("xhr poll error"));
+      if (!this.server.reachable) return this.listeners.get("connect_error")(new Error(this.server.reason));
       this.connected = true;
       this.receive("authenticated", { userId: "me", userName: "Me", role: "customer", epoch: this.server.epoch, timers });
     });
