@@ -56,6 +56,8 @@ export class Notes {
   }
 
   #place() {
+    const isMissing = [...this.#unsent.values(), ...[...this.#notes.values()].map(({ element }) => element)].some((one) => !one.isConnected);
+    if (!isMissing) return; // a layout for each message of a burst takes seconds
     const scroll = this.#list.parentElement;
     const wasAtEnd = scroll && scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < END_PX;
     for (const { afterSeq, element } of this.#notes.values()) {

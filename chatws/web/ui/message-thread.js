@@ -46,7 +46,12 @@ export class MessageThread {
   #hasOlder = false;
   #loading = false;
   #unseen = 0;
+  /** The reader has seen the end, so that the thread scrolls to new messages. */
   #wasAtEnd = true;
+  /** Height of the messages that the reader could scroll to, without those of a pending update. */
+  #height = 0;
+  /** Pending `#updateSoon`; 0 without one. */
+  #frame = 0;
 
   /**
    * @param {HTMLElement} root
@@ -99,14 +104,13 @@ export class MessageThread {
     if (message.seq <= this.#lastSeq) return;
     const pending = message.clientMessageId ? this.#pending.get(message.clientMessageId) : undefined;
     const own = message.sender.userId === this.#options.me();
-    const follow = own || this.#isAtEnd();
+    this.#wasAtEnd ||= own;
     pending?.remove();
     if (message.clientMessageId) this.#pending.delete(message.clientMessageId);
     this.#append(message);
     this.#firstSeq ||= message.seq;
-    if (!follow) this.#unseen += 1;
-    this.#refresh();
-    if (follow) this.#scrollToEnd();
+    if (!this.#wasAtEnd) this.#unseen += 1;
+    this.#updateSoon();
   }
 
   /**
@@ -237,8 +241,18 @@ export class MessageThread {
     this.#scroll.scrollTop = this.#scroll.scrollHeight - before;
   }
 
+  /** Update the position and the states with the next frame: a layout after each of 200 messages takes seconds. */
+  #updateSoon() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#refresh();
+      if (this.#wasAtEnd) this.#scrollToEnd();
+    });
+  }
+
   #onScroll() {
-    this.#wasAtEnd = this.#isAtEnd();
+    if (!this.#frame) this.#height = this.#scroll.scrollHeight;
+    this.#wasAtEnd = this.#height - this.#scroll.scrollTop - this.#scroll.clientHeight < END_PX;
     if (this.#scroll.scrollTop < OLDER_PX) void this.#loadOlder();
     if (this.#wasAtEnd) this.markSeen();
   }
@@ -275,7 +289,8 @@ export class MessageThread {
   }
 
   #scrollToEnd() {
-    this.#scroll.scrollTop = this.#scroll.scrollHeight;
+    this.#height = this.#scroll.scrollHeight;
+    this.#scroll.scrollTop = this.#height;
     this.#wasAtEnd = true;
     this.markSeen();
   }
