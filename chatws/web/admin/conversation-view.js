@@ -73,6 +73,9 @@ export class ConversationView {
     adminWebSocket.onMessageRead((mark) => this.isOpen(mark) && this.#thread?.applyReadMark(mark));
     adminWebSocket.onConnectionChange((state) => this.#thread?.setOffline(state !== "connected"));
     adminWebSocket.chat.on("joined", ({ conversation }) => void this.#loadNotes(conversation.conversationId));
+    adminWebSocket.chat.on("reloaded", (conversationId, messages, hasOlder) => {
+      if (this.isOpen({ conversationId })) this.#thread?.reset(messages, hasOlder, pendingIn(conversationId));
+    });
     adminWebSocket.chat.on("other", (name, payload) => {
       if (name === "note_added" && this.isOpen(/** @type {Note} */ (payload))) this.#notes?.add([/** @type {Note} */ (payload)]);
     });
@@ -99,8 +102,7 @@ export class ConversationView {
     const page = await adminWebSocket.history(conversationId, { limit: FIRST_PAGE_SIZE }).catch(() => null);
     if (this.#thread !== thread) return;
     const messages = page?.success ? page.messages : [];
-    const pending = adminWebSocket.chat.pending.filter((entry) => entry.conversationId === conversationId);
-    thread.reset(messages, page?.success === true && page.hasMoreBefore, pending);
+    thread.reset(messages, page?.success === true && page.hasMoreBefore, pendingIn(conversationId));
     await adminWebSocket.joinConversation(conversationId, messages.at(-1)?.seq ?? 0).catch(() => null);
   }
 
@@ -231,6 +233,9 @@ export class ConversationView {
     if (reply?.success) notes?.add(reply.notes);
   }
 }
+
+/** Messages of a conversation without an ack. @param {string} conversationId */
+const pendingIn = (conversationId) => adminWebSocket.chat.pending.filter((entry) => entry.conversationId === conversationId);
 
 /**
  * Return a sentence about the holder of a conversation.

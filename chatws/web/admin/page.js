@@ -133,7 +133,6 @@ function watchConnection() {
   });
   adminWebSocket.onError((failed) => {
     if (adminWebSocket.chat.state !== "disconnected") return showWarning(failed.message);
-    adminWebSocket.disconnect();
     login.forget();
     login.show(failed.message);
   });
