@@ -20,6 +20,8 @@ RETRY_S = 0.02
 class ClientTask(ABC):
     """Client that runs as a task instead of a process."""
 
+    ending = ""
+
     def __init__(self) -> None:
         self.lines: list[str] = []
         self._task: asyncio.Task[None] | None = None

@@ -27,8 +27,10 @@ from tests.support.server import environment_of_children
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "check-client.md"
 DONE, FAILED, USAGE, CANNOT_CONNECT, INTERRUPTED = 0, 1, 2, 3, 130
-LONG = {"ack.never", "room.join_lost"}
+LONG = {"ack.never", "connection.silent_websocket", "room.join_lost"}
 """Situations that wait for a client's timeout of 10 s."""
+
+FAULTLESS = "on a server without faults"
 
 PREDICTED = (
     "ack.unknown_outcome",
@@ -239,7 +241,7 @@ async def test_example_of_the_page_prints_the_output_of_the_page(tmp_path: Path)
         (
             ("--", "echo", "no server"),
             CANNOT_CONNECT,
-            "the client did not connect, on a server without faults; its last output:\nno server",
+            f"the client did not connect, {FAULTLESS}; it has ended with exit code 0; its last output:\nno server",
         ),
     ],
     ids=["no situation", "no program", "no connection"],

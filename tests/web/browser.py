@@ -11,6 +11,10 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, FrameL
 
 CLOSE_TIMEOUT_S = 10.0
 
+CHROMIUM_OPTIONS = ("--no-sandbox", "--disable-gpu")
+"""Containers have no user namespaces for the sandbox, and only pages of the tests are opened. Software rendering by a
+GPU process takes a tenth of the time."""
+
 INTERRUPTED_HANDSHAKE = re.compile(r"WebSocket is closed before the connection is established")
 """Warning of the browser about a page that closes a WebSocket while it is being opened."""
 

@@ -15,7 +15,7 @@ from playwright.async_api import Browser, async_playwright, expect
 from chatws.server.frontend.static import VENDOR
 from tests.support.chat import RunningChat
 from tests.support.tools import require_tool, skip_if_missing
-from tests.web.browser import CLOSE_TIMEOUT_S, BrowserProfiles
+from tests.web.browser import CHROMIUM_OPTIONS, CLOSE_TIMEOUT_S, BrowserProfiles
 from tests.web.dashboard_support import Workplace, open_dashboard
 from tools.services.programs import find_chromium
 
@@ -64,10 +64,7 @@ async def browser(assets: None) -> AsyncIterator[Browser]:  # noqa: ARG001  requ
     with skip_if_missing():
         program = find_chromium()
     async with async_playwright() as playwright:
-        # Containers have no user namespaces for the sandbox, and only pages of the tests are opened. Software
-        # rendering by a GPU process takes a tenth of the time.
-        options = ["--no-sandbox", "--disable-gpu"]
-        browser = await playwright.chromium.launch(executable_path=program, args=options)
+        browser = await playwright.chromium.launch(executable_path=program, args=CHROMIUM_OPTIONS)
         yield browser
         with suppress(TimeoutError):
             await asyncio.wait_for(browser.close(), CLOSE_TIMEOUT_S)

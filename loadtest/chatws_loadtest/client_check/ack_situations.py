@@ -9,7 +9,13 @@ from chatws_loadtest.check.errors import CheckFailed
 from chatws_loadtest.check.registry import require
 from chatws_loadtest.client_check.registry import situation
 from chatws_loadtest.client_check.scripted_chat import ChatRequest
-from chatws_loadtest.client_check.situation_context import RETURN_S, SETTLE_S, UNANSWERED_S, SituationContext
+from chatws_loadtest.client_check.situation_context import (
+    RETURN_S,
+    SETTLE_S,
+    UNANSWERED_S,
+    SituationContext,
+    quoted,
+)
 from chatws_loadtest.client_check.traffic import TrafficEntry, TrafficKind
 
 SLOW_S = 3.0
@@ -138,7 +144,7 @@ async def _order(context: SituationContext) -> None:
         if entry.number < repeat.number and entry.conversation_id == repeat.conversation_id
     ]
     for content in overtaking[:1]:
-        raise CheckFailed(f"{content!r} was stored before {request.entry.content!r}")
+        raise CheckFailed(f"{quoted(content)} was stored before {quoted(request.entry.content)}")
 
 
 @situation(
@@ -156,7 +162,7 @@ async def _refused(context: SituationContext) -> None:
         request.entry.number + 1,
         FINAL_S,
     )
-    require(repeat is None, f"the message {request.entry.content!r} was sent again")
+    require(repeat is None, f"the message {quoted(request.entry.content)} was sent again")
     await context.expect_life(request.entry.number)
 
 
@@ -181,5 +187,5 @@ async def _ignore(_request: ChatRequest) -> None:
 
 async def _expect_same_id(context: SituationContext, first: TrafficEntry, within_s: float = RETURN_S) -> None:
     repeat = await context.expect_repeat(first, within_s)
-    require(first.client_message_id is not None, f"{first.content!r} was sent again, and has no clientMessageId")
+    require(first.client_message_id is not None, f"{quoted(first.content)} was sent again, and has no clientMessageId")
     require(repeat.client_message_id == first.client_message_id, "it was sent again with another clientMessageId")

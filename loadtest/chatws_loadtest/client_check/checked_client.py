@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
+from chatws_loadtest.client_check.process_family import find_family, kill_family
+
 STOP_TIMEOUT_S: Final = 3.0
-MAX_LINE_BYTES: Final = 1024 * 1024
-MAX_LINES: Final = 20_000
-"""Lines of standard output that are kept, the newest."""
+MAX_LINE_BYTES: Final = 32 * 1024
+"""Longer lines are discarded; the longest content of a message has 16 KiB."""
+MAX_LINES: Final = 5_000
+"""Lines of output that are kept, the newest."""
 
 
 class CheckedClient(Protocol):
@@ -22,6 +25,10 @@ class CheckedClient(Protocol):
     @property
     def has_ended(self) -> bool:
         """Whether the client has ended by itself."""
+
+    @property
+    def ending(self) -> str:
+        """Exit code or signal of a client that has ended by itself; otherwise empty."""
 
     @property
     def lines(self) -> Iterable[str]:
@@ -45,57 +52,81 @@ class ClientCommand:
         self.lines: deque[str] = deque(maxlen=MAX_LINES)
         self._command = command
         self._variable = variable
+        self._url = ""
         # Set while the process runs.
         self._child: asyncio.subprocess.Process | None = None
+        self._output: asyncio.ReadTransport | None = None
         self._reader: asyncio.Task[None] | None = None
 
     @property
     def has_ended(self) -> bool:
         return self._child is None or self._child.returncode is not None
 
+    @property
+    def ending(self) -> str:
+        code = None if self._child is None else self._child.returncode
+        if code is None:
+            return ""
+        return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+
     async def start(self, url: str) -> None:
         await self.stop()
         self.lines.clear()
-        # In a process group of its own, so that a shell script is stopped together with its client.
-        self._child = await asyncio.create_subprocess_exec(
-            *self._command,
-            env={**os.environ, self._variable: url},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-            limit=MAX_LINE_BYTES,
+        self._url = url
+        # A pipe of our own: asyncio's subprocess waits for the end of its pipe, which a daemon may hold open.
+        read_end, write_end = os.pipe()
+        try:
+            # In a process group of its own, so that a shell script is stopped together with its client.
+            self._child = await asyncio.create_subprocess_exec(
+                *self._command,
+                env={**os.environ, self._variable: url},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=write_end,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(read_end)
+            raise
+        finally:
+            os.close(write_end)
+        stream = asyncio.StreamReader(limit=MAX_LINE_BYTES)
+        self._output, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(read_end, "rb", 0)
         )
-        self._reader = asyncio.create_task(self._read(self._child))
+        self._reader = asyncio.create_task(self._read(stream))
 
     async def stop(self) -> None:
-        child, reader = self._child, self._reader
-        if child is None or reader is None:
+        child, output, reader = self._child, self._output, self._reader
+        if child is None or output is None or reader is None:
             return
-        self._signal(child, signal.SIGTERM)
+        # Found before the first of them ends, and the others lose their parent.
+        family = await asyncio.to_thread(find_family, child.pid, self._variable, self._url)
+        self._signal_group(child, signal.SIGTERM)
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await child.wait()
         except TimeoutError:
             pass
         finally:
-            self._signal(child, signal.SIGKILL)
+            self._signal_group(child, signal.SIGKILL)
+            kill_family(child.pid, self._variable, self._url, family)
             await child.wait()
+            output.close()
             await reader
-            self._child = self._reader = None
+            self._child = self._output = self._reader = None
 
-    async def _read(self, child: asyncio.subprocess.Process) -> None:
-        assert child.stdout is not None
+    async def _read(self, stream: asyncio.StreamReader) -> None:
         while True:
             try:
-                line = await child.stdout.readline()
+                line = await stream.readline()
             except ValueError:
                 continue  # a longer line, which was discarded
             if not line:
                 return
             self.lines.append(line.decode(errors="replace").rstrip("\n"))
 
-    def _signal(self, child: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    def _signal_group(self, child: asyncio.subprocess.Process, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, number)
 
@@ -104,6 +135,8 @@ class ExternalClient:
     """Client that the user starts: the check announces the address and waits for its connection."""
 
     lines: tuple[str, ...] = ()
+    ending = ""
+    """The end of a client that the user started cannot be seen."""
 
     def __init__(self, announce: Callable[[str], None]) -> None:
         self._announce = announce
@@ -111,7 +144,7 @@ class ExternalClient:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it was never announced; the end of a client that the user started cannot be seen."""
+        """Whether it was never announced."""
         return not self._has_started
 
     async def start(self, url: str) -> None:

@@ -23,6 +23,7 @@ from chatws_loadtest.client_check.registry import Situation
 from chatws_loadtest.client_check.runner import ClientRunOptions, all_situations, run_situations
 from chatws_loadtest.errors import CommandExit
 from chatws_loadtest.exit_signals import call_on_signals
+from chatws_loadtest.text_summary import printable
 
 EXTERNAL_START_S = 120.0
 """Time in which the user has to start a client without COMMAND."""
@@ -87,7 +88,7 @@ def check_client(  # noqa: PLR0917  these are options, never positional
     except OSError as problem:
         named = f"{command[0]} cannot be started" if command else f"port {port} cannot be used"
         raise CommandExit(f"{named}: {problem.strerror}", ExitCode.USAGE) from problem
-    subject = shlex.join(command) if command else "client"
+    subject = printable(shlex.join(command)) if command else "client"
     raise typer.Exit(put_out_checks("check-client", subject, results, junit, as_json=as_json))
 
 

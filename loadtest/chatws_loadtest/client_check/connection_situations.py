@@ -28,6 +28,8 @@ BUSY_S = 4.0
 """``Retry-After``: above the first two delays of socket.io-client, which ends at 1.5 s and 3 s after a refusal."""
 DRAIN_S = 2.0
 SLOW_CONNECT_S = 2.0
+SILENT_S = 25.0
+"""Above twice the 10 s after which a client gives up a handshake."""
 TOLERANCE_S = 0.2
 
 RECONNECT = "connect again after every lost connection, without a limit of attempts"
@@ -81,11 +83,12 @@ async def _frozen_up(context: SituationContext) -> None:
     "wait for the retryAfterMs of server_draining before the next attempt",
 )
 async def _drain(context: SituationContext) -> None:
-    def close() -> None:
-        for socket in context.chat.sockets:
-            socket.close_transport(CloseCode.RESTART)
+    await _drain_with(context, lambda: _close_for_restart(context))
 
-    await _drain_with(context, close)
+
+@situation("connection.restarted", "a connection that closes with 1012, unannounced, is opened again", RECONNECT)
+async def _restarted(context: SituationContext) -> None:
+    await _after(context, lambda: _close_for_restart(context))
 
 
 @situation(
@@ -172,6 +175,7 @@ async def _no_websocket(context: SituationContext) -> None:
     context.server.cut()
     with suppress(CheckFailed):
         await context.expect_return(mark)
+        _return_to_websocket(context)
         return
     tried = {entry.name for entry in context.traffic.select(TrafficKind.ATTEMPT, mark)}
     raise CheckFailed(f"it did not connect again; it tried {' and '.join(sorted(tried)) or 'nothing'}")
@@ -192,6 +196,40 @@ async def _slow_connect(context: SituationContext) -> None:
     entry = await context.expect_return(mark)
     attempts = session_attempts(context.traffic.entries[mark : entry.number])
     require(len(attempts) == 1, f"it began {len(attempts)} connections")
+
+
+@situation(
+    "connection.silent_websocket",
+    "if a WebSocket opens but carries nothing, messages arrive within 25 s",
+    "give up a WebSocket that carries nothing for 10 s, and an upgrade to it, and use polling",
+)
+async def _silent_websocket(context: SituationContext) -> None:
+    async def accept_only(request: web.Request) -> web.WebSocketResponse | None:
+        if hdrs.UPGRADE not in request.headers:
+            return None
+        silent = web.WebSocketResponse()
+        await silent.prepare(request)
+        async for _ in silent:
+            """Discard what the client sends."""
+        return silent
+
+    context.server.http_fault = accept_only
+    mark = context.traffic.mark
+    context.server.cut()
+    entry = await context.expect_return(mark, SILENT_S)
+    await context.expect_life(entry.number)
+    _return_to_websocket(context)
+
+
+def _return_to_websocket(context: SituationContext) -> None:
+    """End a connection on polling, so that the next situation begins on a WebSocket."""
+    context.server.http_fault = None
+    context.server.cut()
+
+
+def _close_for_restart(context: SituationContext) -> None:
+    for socket in context.chat.sockets:
+        socket.close_transport(CloseCode.RESTART)
 
 
 async def _after(context: SituationContext, inject: Callable[[], object]) -> None:

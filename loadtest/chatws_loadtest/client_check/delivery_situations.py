@@ -23,6 +23,19 @@ SETTLE_S = 0.5
 """Time for a wrong display to show."""
 MISSED = 3
 
+MALFORMED = (
+    "message_received",
+    "typing_indicator",
+    "presence_update",
+    "message_read",
+    "conversation_updated",
+    "positions",
+    "note_added",
+    "bot_notice",
+    "error",
+)
+"""Events that arrive without their fields."""
+
 BY_SEQ = "keep the seq of the last message of each conversation, skip lower ones and hold higher ones back"
 CATCH_UP = "join with afterSeq and epoch, or request `history` after the last seq"
 
@@ -102,6 +115,7 @@ async def _large_page(context: SituationContext) -> None:
     "if the reply to a join has `recovered: false`, discard the messages and request the newest page of `history`",
 )
 async def _other_epoch(context: SituationContext) -> None:
+    has_display = await context.shows(context.say())
     mark = context.traffic.mark
     context.chat.clear()
     context.server.cut()
@@ -110,6 +124,10 @@ async def _other_epoch(context: SituationContext) -> None:
     if join is None or not isinstance(join.payload, dict) or "afterSeq" not in join.payload:
         raise NotOffered("it does not join with a position")
     await context.expect_request("history", join.number, HOLE_S)
+    await context.expect_life(context.traffic.mark)
+    if has_display:
+        message = context.say()
+        require(await context.shows(message), f"message {message.seq} of the reloaded conversation was not shown")
 
 
 @situation(
@@ -131,10 +149,14 @@ async def _unknown(context: SituationContext) -> None:
     "validate each payload before it is used, and ignore an event that does not fit",
 )
 async def _malformed(context: SituationContext) -> None:
-    payloads: tuple[object, ...] = (None, "text", [], {"conversationId": context.room.conversation_id})
+    conversation_id = context.room.conversation_id
+    payloads: tuple[object, ...] = (None, "text", [], {"conversationId": conversation_id})
     for payload in payloads:
-        context.chat.emit("message_received", payload)
-    context.chat.emit("typing_indicator", None)
+        for name in MALFORMED:
+            context.chat.emit(name, payload)
+    # A client that takes it for the next message loses the real one.
+    seq = context.room.head + 1
+    context.chat.emit("message_received", {"conversationId": conversation_id, "seq": seq})
     await _require_undisturbed(context)
 
 
@@ -209,7 +231,8 @@ async def _catches_up(context: SituationContext, missing: Message, since: int) -
 
 async def _require_undisturbed(context: SituationContext) -> None:
     """Check that the client keeps its connection and sends further messages."""
-    mark = context.traffic.mark
-    await context.expect_life(mark)
+    # The first message may have been sent before the client received anything.
+    for _ in range(2):
+        await context.expect_life(context.traffic.mark)
     ended = context.traffic.select(TrafficKind.ENDED, context.begin)
     require(not ended, "it closed the connection")

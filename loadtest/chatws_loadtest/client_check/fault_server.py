@@ -9,7 +9,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler as HttpHandler
 
 from chatws.engine import EngineOptions, Server
+from chatws.server.frontend.pages import Pages
+from chatws.settings import Settings
 from chatws_loadtest.client_check.scripted_chat import ScriptedChat
+from chatws_loadtest.client_check.scripted_rest import ScriptedRest
 from chatws_loadtest.client_check.traffic import Traffic, TrafficKind
 from chatws_loadtest.proxy import HOST, FaultProxy
 
@@ -28,9 +31,15 @@ OPTIONS: Final = EngineOptions(
     new_sessions_per_s=10_000,
 )
 
+PAGE_SETTINGS: Final = Settings(mode="prod", widget_origins=("*",))
+"""Settings of the widget and the dashboard, which sites of every origin may embed for the check."""
+
 
 class FaultServer:
-    """Server on a loopback port; used as an async context manager, it behaves until a fault is injected."""
+    """Server on a loopback port; used as an async context manager, it behaves until a fault is injected.
+
+    It also serves the widget and the dashboard, so that they and the sites that embed the widget can be checked.
+    """
 
     def __init__(self, port: int = 0) -> None:
         self.traffic = Traffic()
@@ -44,6 +53,8 @@ class FaultServer:
 
     async def __aenter__(self) -> Self:
         app = web.Application(middlewares=[self._inject])
+        Pages(PAGE_SETTINGS).add_routes(app.router)
+        ScriptedRest(self.chat).attach(app)
         self._io.attach(app)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None, handler_cancellation=True)
         await self._runner.setup()
@@ -63,13 +74,16 @@ class FaultServer:
         return self.proxy.url
 
     def cut(self) -> None:
-        """Reset every TCP connection; the client may reconnect at once."""
+        """Reset every TCP connection, and end its session; the client may reconnect at once."""
         self.proxy.reset_all()
+        # A browser repeats a poll whose connection was reset, and its page would not notice.
+        for socket in self.chat.sockets:
+            socket.close_transport()
 
     def kill(self) -> None:
         """Reset every TCP connection, and every new one until `heal`, as if the process had been killed."""
         self.http_fault = _abort
-        self.proxy.reset_all()
+        self.cut()
 
     def heal(self) -> None:
         """End all faults; connections that were cut stay cut."""

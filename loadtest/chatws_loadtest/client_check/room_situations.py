@@ -9,7 +9,7 @@ from chatws_loadtest.check.errors import CheckFailed, NotOffered
 from chatws_loadtest.check.registry import require
 from chatws_loadtest.client_check.registry import situation
 from chatws_loadtest.client_check.scripted_chat import ChatRequest, Handler
-from chatws_loadtest.client_check.situation_context import UNANSWERED_S, SituationContext
+from chatws_loadtest.client_check.situation_context import UNANSWERED_S, SituationContext, quoted
 from chatws_loadtest.client_check.traffic import TrafficEntry, TrafficKind
 
 JOIN_S = 3.0
@@ -117,9 +117,9 @@ async def _join_before_send(context: SituationContext) -> None:
         for request in context.traffic.select(TrafficKind.REQUEST, entry.number, "join_conversation")
         if request.conversation_id == first.conversation_id and request.number < first.number
     ]
-    require(joins, f"it sent {first.content!r} before a join")
+    require(joins, f"it sent {quoted(first.content)} before a join")
     waited_s = first.at_s - joins[0].at_s
-    require(waited_s >= JOIN_DELAY_S, f"it sent {first.content!r} before the join was confirmed")
+    require(waited_s >= JOIN_DELAY_S, f"it sent {quoted(first.content)} before the join was confirmed")
 
 
 async def _intercept_rejoin(context: SituationContext, handle: Handler) -> ChatRequest:

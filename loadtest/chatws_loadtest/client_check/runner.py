@@ -22,6 +22,7 @@ from chatws_loadtest.client_check.errors import ClientNotReady
 from chatws_loadtest.client_check.fault_server import FaultServer
 from chatws_loadtest.client_check.registry import SITUATIONS, Situation
 from chatws_loadtest.client_check.situation_context import START_S, SituationContext
+from chatws_loadtest.text_summary import printable
 
 MODULES = (ack_situations, delivery_situations, room_situations, connection_situations, pace_situations)
 """Their import registers the situations."""
@@ -103,7 +104,7 @@ async def _run(situation: Situation, server: FaultServer, client: CheckedClient,
     except NotOffered as problem:
         outcome, reason = CheckOutcome.NOT_OFFERED, str(problem)
     except CheckFailed as problem:
-        ended = " (it has ended)" if client.has_ended else ""
+        ended = f" (it has ended with {client.ending})" if client.ending else ""
         outcome, reason = CheckOutcome.FAIL, f"{problem}{ended}"
     except TimeoutError:
         outcome, reason = CheckOutcome.FAIL, f"the situation did not end within {LIMIT_S:g} s"
@@ -118,7 +119,8 @@ def _result(situation: Situation, outcome: CheckOutcome, reason: str, duration_s
         what=situation.what,
         in_guide=situation.in_guide,
         result=outcome,
-        reason=reason,
+        # It may quote what the client has sent.
+        reason=printable(reason),
         advice=situation.advice if outcome is CheckOutcome.FAIL else "",
         duration_s=round(duration_s, 3),
     )

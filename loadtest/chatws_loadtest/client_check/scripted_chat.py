@@ -13,16 +13,19 @@ from chatws.engine.errors import ConnectRefused
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.events import Authenticated, Failed, JoinedConversation, LeftConversation, Timers
 from chatws.protocol.limits import PRESENCE_GRACE_MS, TYPING_EXPIRE_MS, TYPING_RESEND_MS
-from chatws.protocol.responses import AuthAck, InboxAck, MarkAck, Ok, Refused
+from chatws.protocol.responses import AuthAck, InboxAck, MarkAck, Ok, Refused, SendAck
 from chatws_loadtest.client_check.scripted_room import ScriptedRoom, now_text
 from chatws_loadtest.client_check.traffic import Traffic, TrafficEntry, TrafficKind
 
 if TYPE_CHECKING:
     from chatws.engine import Namespace, Socket
     from chatws.engine.events import DisconnectReason, IncomingEvent
-    from chatws.protocol.entities import Message, Role
+    from chatws.protocol.entities import Conversation, Message, Role
 
 EXPIRES_AT = "2100-01-01T00:00:00.000Z"
+USER_NAME = "Client under test"
+FIRST_CONVERSATION = "conv-1"
+"""Conversation of each customer session, and of the inbox, which is never empty."""
 TIMERS = Timers(
     typing_resend_ms=TYPING_RESEND_MS,
     typing_expire_ms=TYPING_EXPIRE_MS,
@@ -136,16 +139,19 @@ class ScriptedChat:
         """Send an event to every socket."""
         self._namespace.emit(name, *args)
 
+    def conversations(self) -> list[Conversation]:
+        """Return the conversations of the inbox."""
+        self.room(FIRST_CONVERSATION)
+        return [room.conversation() for room in self.rooms.values()]
+
     def store(self, request: ChatRequest) -> tuple[Message, bool]:
         """Store the message of a request; return it, and whether it was stored before."""
-        entry = request.entry
-        given = entry.client_message_id
-        return self.room(entry.conversation_id).append(
-            user_id_of(request.socket.data),
-            role_of(request.socket.data),
-            str(entry.content),
-            given if isinstance(given, str) else None,
-        )
+        return self._store(request.socket.data, request.entry)
+
+    def send_over_rest(self, auth: object, payload: dict[str, object]) -> SendAck:
+        """Record and store a message without a socket, send it to the room, and return its ack."""
+        entry = self._traffic.add(TrafficKind.REQUEST, name="send_message", payload=payload)
+        return self._accept(auth, entry)
 
     # Handlers
 
@@ -176,7 +182,7 @@ class ScriptedChat:
             "authenticated",
             Authenticated(
                 user_id=user_id_of(socket.data),
-                user_name="Client under test",
+                user_name=USER_NAME,
                 role=role_of(socket.data),
                 expires_at=EXPIRES_AT,
                 server_time=now_text(),
@@ -190,7 +196,7 @@ class ScriptedChat:
         socket.data = request.entry.payload
         ack = AuthAck(
             user_id=user_id_of(socket.data),
-            user_name="Client under test",
+            user_name=USER_NAME,
             role=role_of(socket.data),
             expires_at=EXPIRES_AT,
         )
@@ -216,12 +222,20 @@ class ScriptedChat:
         if entry.conversation_id not in request.socket.rooms:
             request.refuse(ErrorCode.NOT_JOINED)
             return
-        message, was_stored = self.store(request)
-        room = self.room(entry.conversation_id)
+        request.reply(self._accept(request.socket.data, entry))
+
+    def _accept(self, auth: object, entry: TrafficEntry) -> SendAck:
+        message, was_stored = self._store(auth, entry)
         if not was_stored:
             self.broadcast(message)
-        request.reply(room.send_ack(message, is_duplicate=was_stored))
         self._traffic.add(TrafficKind.ACCEPTED, entry.connection, entry.name, entry.payload)
+        return self.room(entry.conversation_id).send_ack(message, is_duplicate=was_stored)
+
+    def _store(self, auth: object, entry: TrafficEntry) -> tuple[Message, bool]:
+        given = entry.client_message_id
+        return self.room(entry.conversation_id).append(
+            user_id_of(auth), role_of(auth), str(entry.content), given if isinstance(given, str) else None
+        )
 
     async def _history(self, request: ChatRequest) -> None:
         payload = request.entry.payload if isinstance(request.entry.payload, dict) else {}
@@ -233,8 +247,7 @@ class ScriptedChat:
         request.reply(MarkAck(seq=payload.get("seq", 0)))
 
     async def _subscribe_inbox(self, request: ChatRequest) -> None:
-        conversations = [room.conversation() for room in self.rooms.values()]
-        request.reply(InboxAck(conversations=conversations, presence=[]))
+        request.reply(InboxAck(conversations=self.conversations(), presence=[]))
 
     async def _confirm(self, request: ChatRequest) -> None:
         request.reply(Ok())

@@ -36,7 +36,8 @@ SETTLE_S: Final = 1.0
 """Time in which the messages of an outage arrive after the first of them."""
 START_INTERVAL_S: Final = 0.5
 CHECK_INTERVAL_S: Final = 0.05
-NUMBER: Final = re.compile(r"\d+\Z")
+NUMBER: Final = re.compile(r"[0-9]{1,18}\Z")
+MAX_QUOTED: Final = 80
 
 
 class SituationContext:
@@ -64,8 +65,9 @@ class SituationContext:
             await self.client.start(self.server.url)
             begin = self.traffic.mark
             if not await self._works_within(start_s):
+                ending = self.client.ending
                 await self.client.stop()
-                raise ClientNotReady(self._missing_step(begin), self.client.lines)
+                raise ClientNotReady(self._missing_step(begin), self.client.lines, ending)
         self.begin = self.traffic.mark
         self._own_before = {name: len(room.own_contents()) for name, room in self.chat.rooms.items()}
 
@@ -141,7 +143,7 @@ class SituationContext:
             lambda entry: entry.name == "send_message" and entry.content == first.content, first.number + 1, within_s
         )
         if repeat is None:
-            raise CheckFailed(f"it did not repeat the message {first.content!r} within {within_s:g} s")
+            raise CheckFailed(f"it did not repeat the message {quoted(first.content)} within {within_s:g} s")
         return repeat
 
     async def expect_life(self, since: int) -> None:
@@ -165,7 +167,7 @@ class SituationContext:
         for name, room in self.chat.rooms.items():
             counts = Counter(room.own_contents()[self._own_before.get(name, 0) :])
             for content, count in counts.items():
-                require(count == 1, f"the message {content!r} was stored {count} times")
+                require(count == 1, f"the message {quoted(content)} was stored {count} times")
 
     def require_none_lost(self, room: ScriptedRoom) -> None:
         """Check that the numbers at the end of the client's messages rise by one since the situation began.
@@ -231,3 +233,9 @@ class SituationContext:
             within_s,
         )
         return accepted is not None
+
+
+def quoted(content: object) -> str:
+    """Return a content as it stands in a reason: escaped, and cut if it is long."""
+    shown = repr(content)
+    return shown if len(shown) <= MAX_QUOTED else f"{shown[:MAX_QUOTED]}…"

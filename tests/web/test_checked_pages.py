@@ -1,0 +1,62 @@
+"""Widget and dashboard in Chromium under the faults of ``chatws check-client``; 40 s, 10 s of processor time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from playwright.async_api import Browser
+
+from chatws_loadtest.check.registry import CheckOutcome, CheckResult
+from chatws_loadtest.client_check.registry import SITUATIONS
+from chatws_loadtest.client_check.runner import ClientRunOptions, all_situations, run_situations
+from tests.web.checked_pages import PAGES, CheckedPage
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+DEFAULT = (
+    "connection.half_open",
+    "ack.outage",
+    "delivery.burst",
+    "delivery.malformed",
+    "delivery.other_epoch",
+    "delivery.reordered",
+    "typing.throttled",
+    "login.ended",
+)
+"""Situations that run with every change, one after the other in one page; `make test-extended` runs all."""
+
+WITHOUT_TOKEN = {"widget": {"login.expiring", "login.expired"}, "dashboard": set[str]()}
+"""Situations that a page does not get into."""
+
+
+async def check(browser: Browser, name: str, names: Sequence[str], jobs: int) -> list[CheckResult]:
+    """Run situations, and check that no script of the page has failed."""
+    opened: list[CheckedPage] = []
+
+    def make() -> CheckedPage:
+        opened.append(PAGES[name](browser))
+        return opened[-1]
+
+    chosen = [SITUATIONS[one] for one in names]
+    results = await run_situations(chosen, make, lambda _: None, ClientRunOptions(jobs=jobs))
+    assert [error for page in opened for error in page.errors] == []
+    return results
+
+
+def others(results: list[CheckResult], outcome: CheckOutcome) -> dict[str, str]:
+    return {result.name: result.reason for result in results if result.result is not outcome}
+
+
+@pytest.mark.parametrize("name", PAGES)
+async def test_page_passes(browser: Browser, name: str) -> None:
+    names = DEFAULT if WITHOUT_TOKEN[name] else ("login.expired", *DEFAULT)
+    assert others(await check(browser, name, names, jobs=1), CheckOutcome.PASS) == {}
+
+
+@pytest.mark.extended
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", PAGES)
+async def test_page_passes_everywhere(browser: Browser, name: str) -> None:
+    results = await check(browser, name, [row.name for row in all_situations()], jobs=4)
+    assert others(results, CheckOutcome.PASS).keys() == WITHOUT_TOKEN[name]
