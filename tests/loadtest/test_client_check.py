@@ -28,7 +28,7 @@ from tests.support.server import environment_of_children
 PAGE = Path(__file__).parent.parent.parent / "docs" / "check-client.md"
 DONE, FAILED, USAGE, CANNOT_CONNECT, INTERRUPTED = 0, 1, 2, 3, 130
 LONG = {"ack.never", "connection.silent_websocket", "room.join_lost"}
-"""Situations that wait for a client's timeout of 10 s."""
+"""Situations that wait for a client's timeout of 10 s; a client that first tries a WebSocket has one for it."""
 
 FAULTLESS = "on a server without faults"
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import secrets
+import sys
 from collections.abc import Sequence
 
 import pytest
 from playwright.async_api import Browser
 
 from chatws_loadtest.check.registry import CheckOutcome, CheckResult
+from chatws_loadtest.client_check.process_family import find_family
 from chatws_loadtest.client_check.registry import SITUATIONS
 from chatws_loadtest.client_check.runner import ClientRunOptions, all_situations, run_situations
+from tests.support.preloaded import run_preloaded
+from tests.support.server import environment_of_children
 from tests.web.checked_pages import PAGES, CheckedPage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -60,3 +66,16 @@ async def test_page_passes(browser: Browser, name: str) -> None:
 async def test_page_passes_everywhere(browser: Browser, name: str) -> None:
     results = await check(browser, name, [row.name for row in all_situations()], jobs=4)
     assert others(results, CheckOutcome.PASS).keys() == WITHOUT_TOKEN[name]
+
+
+@pytest.mark.extended
+@pytest.mark.usefixtures("browser")
+@pytest.mark.parametrize("name", PAGES)
+async def test_page_is_checked_as_a_command_and_leaves_no_process(name: str) -> None:
+    run_id = secrets.token_hex(8)
+    program = (sys.executable, "-m", "tests.web.checked_pages", name)
+    words = ("check-client", "--jobs", "1", "--only", "delivery.reordered", "--", *program)
+    environment = {**environment_of_children(), "CHECK_RUN": run_id}
+    done = await asyncio.to_thread(run_preloaded, *words, env=environment, timeout_s=90.0)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert find_family(-1, "CHECK_RUN", run_id) == set()
