@@ -112,7 +112,7 @@ class DashboardPage(CheckedPage):
         return ChatWindow(page.locator("#conversation"))
 
 
-PAGES = {"widget": WidgetPage, "dashboard": DashboardPage}
+PAGES: dict[str, type[WidgetPage | DashboardPage]] = {"widget": WidgetPage, "dashboard": DashboardPage}
 
 
 async def _write(window: ChatWindow) -> None:

@@ -139,7 +139,10 @@ async def _busy(context: SituationContext) -> None:
         return web.Response(status=503, headers={hdrs.RETRY_AFTER: f"{BUSY_S:.0f}"})
 
     await _refuse_http(context, refuse, BUSY_S)
-    refused, *later = session_attempts(context.traffic.entries[context.begin :])
+    attempts = context.traffic.select(TrafficKind.ATTEMPT, context.begin)
+    # A page cannot read the response to a refused WebSocket, and may poll at any time after it.
+    refused = next((attempt for attempt in attempts if attempt.name == "polling"), attempts[0])
+    later = [attempt for attempt in attempts if attempt.number > refused.number]
     waited_s = later[0].at_s - refused.at_s if later else BUSY_S
     require(waited_s > BUSY_S - TOLERANCE_S, f"it tried again after {waited_s:.1f} s of {BUSY_S:g} s")
 
