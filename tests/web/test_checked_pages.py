@@ -1,4 +1,4 @@
-"""Widget and dashboard in Chromium under the faults of ``chatws check-client``; 40 s, 10 s of processor time."""
+"""Widget and dashboard in Chromium under the faults of ``chatws check-client``; 55 s, 10 s of CPU time."""
 
 from __future__ import annotations
 
