@@ -171,6 +171,16 @@ def test_draining_server_determines_the_reconnect_delay(sim: Simulation) -> None
     assert sim.connect_at == sim.now + 7.0
 
 
+def test_client_that_disconnects_while_the_server_drains_can_connect_again(sim: Simulation) -> None:
+    sim.perform(sim.session.event(Event.SERVER_DRAINING, ServerDraining(retry_after_ms=10), sim.now))
+    sim.perform(sim.session.stop(sim.now))
+    sim.perform(sim.session.connection_ended(ConnectionEnd("client disconnect"), sim.now))
+    assert sim.session.next_deadline() is None
+    assert not sim.session.connection.is_up
+    sim.session.start(sim.new_request_id(), sim.now)
+    assert sim.session.connection.drain_after_s is None
+
+
 def test_claim_with_lost_ack_fails_and_is_not_retried(sim: Simulation) -> None:
     request_id = sim.new_request_id()
     claim = ChangeConversation(conversation_id="c", version=1)

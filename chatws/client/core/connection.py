@@ -112,6 +112,7 @@ class ConnectionLifecycle:
     def stop(self) -> list[Effect]:
         """Close for good at the user's request."""
         self._stopping = True
+        self.drain_deadline = None
         self.failure = Disconnected(USER_REASON)
         self.phase = ConnectionPhase.IDLE if self.phase is ConnectionPhase.IDLE else ConnectionPhase.CLOSING
         was_disconnected = self.state == "disconnected"
@@ -129,10 +130,10 @@ class ConnectionLifecycle:
         if connected_s >= STABLE_AFTER_S:
             self._attempt = 0
         self.opened_at = None
+        draining_s, self.drain_after_s, self.drain_deadline = self.drain_after_s, None, None
         if self._stopping:
             self.phase = ConnectionPhase.IDLE
             return []
-        draining_s, self.drain_after_s, self.drain_deadline = self.drain_after_s, None, None
         self.failure = self._decide_failure(end, draining=draining_s is not None)
         if self.failure is not None:
             self.phase = ConnectionPhase.IDLE
