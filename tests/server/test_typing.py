@@ -34,6 +34,14 @@ async def test_indicator_names_conversation_and_user(chat: RunningChat) -> None:
     }
 
 
+async def test_reply_to_a_join_omits_own_typing_on_another_connection(chat: RunningChat) -> None:
+    agent, _ = await chat.pair()
+    await agent.call("typing_start", "conv-1")
+    tab, other = await chat.agent("agent-1"), await chat.agent("agent-2")
+    assert (await tab.call("join_conversation", "conv-1"))["typing"] == []
+    assert (await other.call("join_conversation", "conv-1"))["typing"] == ["agent-1"]
+
+
 async def test_own_connections_are_not_shown_own_typing(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     tab = await second_tab(chat)

@@ -59,7 +59,7 @@ async def join_conversation(
     hosted = services.hub.enter(connection, conversation)
     try:
         await services.hub.wait_subscribed(hosted)
-        ack = await _catch_up(services, hosted, payload)
+        ack = await _catch_up(services, hosted, payload, connection.user_id)
     except BaseException:
         if not was_joined:
             services.membership.leave_room(connection, conversation.conversation_id)
@@ -72,7 +72,9 @@ async def join_conversation(
     return ack
 
 
-async def _catch_up(services: Services, hosted: HostedConversation, payload: str | JoinConversation) -> JoinAck:
+async def _catch_up(
+    services: Services, hosted: HostedConversation, payload: str | JoinConversation, user_id: str
+) -> JoinAck:
     after_seq, epoch = (UNSET, UNSET) if isinstance(payload, str) else (payload.after_seq, payload.epoch)
     same_epoch = epoch in (UNSET, services.store.epoch)
     wanted = after_seq if after_seq is not UNSET and same_epoch else None
@@ -91,7 +93,8 @@ async def _catch_up(services: Services, hosted: HostedConversation, payload: str
         messages=snapshot.messages,
         has_more=snapshot.has_more,
         read_marks=snapshot.read_marks,
-        typing=hosted.typing.users(),
+        # Without the user's own typing on another connection, whose end is not sent to the user's connections either.
+        typing=[typing_id for typing_id in hosted.typing.users() if typing_id != user_id],
         presence=presence,
     )
 
