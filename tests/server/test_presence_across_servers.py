@@ -88,6 +88,21 @@ async def test_move_to_another_server_within_the_grace_is_not_shown_as_offline(s
     assert snapshot(await customer.call("join_conversation", "conv-1"))["agent-1"] == "online"
 
 
+async def test_client_that_moves_within_the_grace_of_another_user_is_informed_of_its_end(
+    start_cluster: StartCluster,
+) -> None:
+    cluster = await start_cluster(presence_grace_ms=60_000)
+    agent, _ = await cluster.pair()
+    await agent.close()
+    await until(lambda: cluster.servers[0].parts.presence.is_in_grace("agent-1"))
+    # Its previous server has shown the agent online, whose ended connection this server does not know.
+    moved = await (await cluster.start()).agent("agent-2")
+    assert (await moved.call("join_conversation", "conv-1"))["success"]
+    await settle_all(moved)
+    await end_grace(cluster.servers[0], "agent-1")
+    await moved.expect("presence_update", userId="agent-1", status="offline")
+
+
 async def test_chosen_status_is_kept_on_another_server(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(presence_grace_ms=60_000)
     first, second = cluster.servers

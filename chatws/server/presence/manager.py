@@ -200,6 +200,8 @@ class PresenceManager:
         self._remote.put(origin, entry)
         if not self._is_visible(user_id, rooms if entry.status == "offline" else self._remote.rooms_of(user_id)):
             self._forget_invisible(user_id)
+            if entry.status == "offline" and was_unknown:
+                self._send_unknown_offline(entry)
             return False
         user = self._get_or_add(entry.user)
         rooms |= user.rooms()
@@ -341,6 +343,14 @@ class PresenceManager:
         user.last_rooms.clear()
         self._update(user, rooms)
         self._unsubscribe_unused(user.user.user_id)
+
+    def _send_unknown_offline(self, entry: PresenceEntry) -> None:
+        """Notify members of conversations that an unknown user had joined: a client that moved here may show the user.
+
+        Such a client saw the user online on another server, and came here after the user's last connection had ended.
+        """
+        presence = Presence(user_id=entry.user.user_id, status="offline", timestamp=format_timestamp(entry.since_ms))
+        self._observer.status_changed(presence, entry.rooms)
 
     def _remove_server(self, origin: str, entries: list[PresenceEntry]) -> None:
         del self._lost_servers[origin]
