@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 from chatws.engine.admission import AdmissionRefused
 from chatws.engine.connection import SocketIOConnection
 from chatws.engine.context import EngineContext
-from chatws.engine.events import DisconnectReason
+from chatws.engine.events import DisconnectReason, Handshake
 from chatws.engine.http import (
     MAX_HEADER_CHARS,
     BadRequest,
@@ -38,7 +38,7 @@ from chatws.engine.polling import PollingTransport
 from chatws.engine.polling_handlers import handle_get, handle_post, text_response
 from chatws.engine.session import EngineSession
 from chatws.engine.session_registry import SessionRegistry
-from chatws.engine.transport import PacketReceiver
+from chatws.engine.transport import PacketReceiver, Transport
 from chatws.engine.upgrade import upgrade
 from chatws.engine.websocket import accept_websocket
 from chatws.engine.ws_handshake import UpgradedResponse
@@ -212,15 +212,25 @@ class Server:
         handle = handle_get if engine_request.method == "GET" else handle_post
         return await handle(self._context, transport, request, headers)
 
-    def _open_polling(self, request: web.Request, headers: dict[str, str]) -> web.StreamResponse:
-        session = self._new_session(request)
-        session.open(PollingTransport(self._context, session), self._make_receiver(session))
+    def open_session(self, handshake: Handshake, make_transport: Callable[[EngineSession], Transport]) -> EngineSession:
+        """Open a session over a transport that the caller feeds; without OPEN, which the caller sends if needed.
+
+        Raises:
+            AdmissionRefused: the server drains, or a limit is reached.
+        """
+        session = self._new_session(handshake)
+        session.open(make_transport(session), self._make_receiver(session))
         self._registry.add(session)
+        return session
+
+    def _open_polling(self, request: web.Request, headers: dict[str, str]) -> web.StreamResponse:
+        handshake = read_handshake(request, self._trusted)
+        session = self.open_session(handshake, lambda opened: PollingTransport(self._context, opened))
         upgrades = ["websocket"] if "websocket" in self.options.transports else []
         return text_response(self._open_packet(session, upgrades), headers)
 
     def _open_websocket(self, request: web.Request) -> web.StreamResponse:
-        session = self._new_session(request)
+        session = self._new_session(read_handshake(request, self._trusted))
         try:
             transport = accept_websocket(self._context, request)
         except BaseException:
@@ -233,8 +243,7 @@ class Server:
         transport.start()
         return UpgradedResponse()
 
-    def _new_session(self, request: web.Request) -> EngineSession:
-        handshake = read_handshake(request, self._trusted)
+    def _new_session(self, handshake: Handshake) -> EngineSession:
         self._context.admission.acquire(handshake.address)
         return EngineSession(self._context, self._registry, secrets.token_urlsafe(15), handshake)
 

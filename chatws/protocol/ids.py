@@ -7,7 +7,13 @@ import secrets
 import time
 from datetime import UTC, datetime
 
-_getrandbits = random.Random(secrets.randbits(128)).getrandbits
+_generator = random.Random(secrets.randbits(128))
+_getrandbits = _generator.getrandbits
+
+
+def seed_ids(seed: int) -> None:
+    """Make the ids that follow repeatable, for simulations."""
+    _generator.seed(seed)
 
 
 def new_id(now_ms: int) -> str:

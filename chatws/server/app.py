@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
 
@@ -88,7 +88,7 @@ def create_app(
     app = web.Application(client_max_size=settings.max_frame_bytes)
     server = Server(engine_options(settings))
     clock, bus = clock or SystemClock(), bus or _make_bus(settings)
-    services = _make_services(settings, server.of("/"), clock, store or _make_store(settings, clock), bus)
+    services = make_services(settings, server.of("/"), clock, store or _make_store(settings, clock), bus)
     app[LISTENER] = listener = ListenerStats()
     services.metrics.registry.register(ServerCollector(services, server, listener))
     pipeline = Pipeline(services, {**ROUTES, **rest.ROUTES})
@@ -140,7 +140,12 @@ def _make_bus(settings: Settings) -> Bus:
         raise StartError("Redis", str(problem), "check redis_url") from None
 
 
-def _make_services(settings: Settings, namespace: Namespace, clock: Clock, store: Store, bus: Bus) -> Services:
+def make_services(settings: Settings, namespace: Namespace, clock: Clock, store: Store, bus: Bus) -> Services:
+    """Create the parts of one server; `run_services` opens store and bus and starts the background tasks.
+
+    Raises:
+        StartError: the settings name a key or a bot that cannot be used.
+    """
     metrics = Metrics()
     registry = ConnectionRegistry(settings)
     cluster = ClusterPublisher(bus, settings.inbox_update_ms, metrics.bus_wait)
@@ -244,7 +249,17 @@ async def _close_bot(_app: web.Application, *, services: Services) -> None:
 
 
 async def _lifetime(_app: web.Application, *, services: Services, bus: Bus) -> AsyncIterator[None]:
-    """Open the store and the bus; on clean-up close all parts in reverse order, also if one of them fails to close."""
+    async with run_services(services, bus):
+        yield
+
+
+@asynccontextmanager
+async def run_services(services: Services, bus: Bus) -> AsyncIterator[None]:
+    """Open the store and the bus; at the end close all parts in reverse order, also if one of them fails to close.
+
+    Raises:
+        StartError: the database cannot be used.
+    """
     async with AsyncExitStack() as stack:
         stack.push_async_callback(services.store.close)
         stack.callback(services.passwords.close)
