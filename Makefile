@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help serve demo test test-extended check check-types check-text bench bench-ci bench-cluster bench-encodings bench-generator bench-integrations bench-tap bench-terminal bench-widget soak soak-cluster screenshots system compiled-tests
+.PHONY: help serve demo test test-extended check check-types check-text bench bench-ci bench-cluster bench-encodings bench-generator bench-integrations bench-tap bench-terminal bench-widget soak soak-cluster screenshots simulate system compiled-tests
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ soak: $(VENV)/.installed-dev ## measure floods, memory and churn, 25 minutes (OU
 
 soak-cluster: $(VENV)/.installed-dev ## break two servers and all around them at random, 20 rounds, 10 minutes (ARGS="--seeds 7")
 	@exec $(BIN)/python -m benchmarks.faults $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+simulate: $(VENV)/.installed-dev ## run 1,000 simulations with random faults on a virtual clock (ARGS="--seeds 100 --seed 5000")
+	@exec $(BIN)/chatws simulate --seeds 1000 $(ARGS)
 
 bench-ci: $(VENV)/.installed-dev ## load test with thresholds, under 4 minutes; the report is kept in OUT (default: loadtest-report)
 	@exec $(BIN)/chatws loadtest --report "$(or $(OUT),loadtest-report)" $(ARGS)

@@ -40,6 +40,7 @@ MODULES: Final = {
     "record": "record",
     "replay": "replay",
     "timeline": "timeline",
+    "simulate": "simulate",
     "doctor": "doctor",
     "completion": "completion",
     "help": "help",

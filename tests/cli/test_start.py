@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import RunCommand
     from tests.support.server import ServerProcess
 
-OTHER_PROGRAMS = ("loadtest", "run", "check", "check-client", "tap", "record", "timeline", "replay")
+OTHER_PROGRAMS = ("loadtest", "run", "check", "check-client", "tap", "record", "timeline", "replay", "simulate")
 """Commands that replace the process, and have a help of their own."""
 
 LIBRARIES = ("rich", "socketio", "aiohttp", "sqlalchemy", "textual", "locust", "jwt", "argon2", "pydantic")

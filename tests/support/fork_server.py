@@ -31,6 +31,7 @@ PROGRAMS: Final = {
     "record": ("chatws_loadtest.tap.record_command", "main"),
     "replay": ("chatws_loadtest.replay.command", "main"),
     "timeline": ("chatws_loadtest.chatlog_timeline.command", "main"),
+    "simulate": ("chatws_loadtest.simulate.command", "main"),
     "run": ("chatws_loadtest.scenario_file.command", "main"),
 }
 """Command → module and function of its program; that of the others is `CHATWS`, which executes these."""

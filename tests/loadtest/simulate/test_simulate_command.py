@@ -1,0 +1,61 @@
+"""``chatws simulate``: seeds that pass, repeated plans, the page's example, refused files; 8 s."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from chatws_loadtest.simulate.invariants import INVARIANTS
+from tests.support.commands import run_chatws
+
+PAGE = Path(__file__).parents[3] / "docs" / "simulate.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def test_seeds_pass() -> None:
+    done = run_chatws("simulate", "--seeds", "19")
+    assert done.returncode == 0, done.stdout
+    assert re.match(r"19 seeds, each with \d+ actions, .*: pass$", done.stdout)
+
+
+def test_same_seeds_give_the_same_trace_in_every_process() -> None:
+    digests = set()
+    for hash_seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-m", "chatws_loadtest.simulate", "--seeds=4", "--seed=21", "--json"],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        digests.add(json.loads(done.stdout)["digest"])
+    assert len(digests) == 1
+
+
+def test_example_of_the_page_gives_the_trace_of_the_page(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(blocks("yaml")[0], encoding="utf-8")
+    done = run_chatws("simulate", str(plan))
+    assert (done.stdout, done.returncode) == (blocks("")[0], 0)
+
+
+def test_page_lists_every_invariant() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.*?) \| \[(.*?)\]\(", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {name: (section, promise) for name, promise, section in rows} == INVARIANTS
+
+
+def test_file_that_is_no_plan_is_a_usage_error(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    for text in ("steps: [", "seed: 1", blocks("yaml")[0].replace("who: anna,", "who: nina,")):
+        plan.write_text(text, encoding="utf-8")
+        done = run_chatws("simulate", str(plan))
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"chatws simulate: {plan}: ")
