@@ -21,6 +21,19 @@ def test_remembered_presences_are_bounded() -> None:
     assert peers.update_presence(online("u1"))
 
 
+def test_presence_that_no_reply_confirms_after_a_disconnect_is_shown_as_offline() -> None:
+    peers = PeerState()
+    for user_id in ("stays", "goes"):
+        peers.update_presence(online(user_id))
+    peers.disconnect()
+    assert peers.replace_presence([online("stays")]) == []
+    assert peers.has_unconfirmed
+    assert [(change.payload.user_id, change.payload.status) for change in peers.drop_unconfirmed()] == [
+        ("goes", "offline")
+    ]
+    assert not peers.has_unconfirmed
+
+
 def test_read_marks_of_a_left_conversation_are_forgotten() -> None:
     peers = PeerState()
     marks = [MessageRead(conversation_id=name, user_id="u", seq=3, timestamp=NOW) for name in ("left", "kept")]

@@ -148,7 +148,12 @@ class ConversationCursors:
         """Reset everything but the positions, and end all typing."""
         for cursor in self._cursors.values():
             cursor.disconnect()
-        return [*self.peers.end_typing()]
+        return [*self.peers.disconnect()]
+
+    @property
+    def are_all_joined(self) -> bool:
+        """Whether each conversation is joined on this connection."""
+        return all(cursor.joined for cursor in self._cursors.values())
 
     def fail_waiters(self, error: ClientError) -> list[Effect]:
         """Resolve every waiting join with an error."""

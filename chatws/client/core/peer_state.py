@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from chatws.client.core.effects import Deliver
 from chatws.client.core.event_names import Event
 from chatws.protocol.entities import Presence, ReadMark
@@ -25,6 +27,8 @@ class PeerState:
     def __init__(self) -> None:
         self._typing: dict[tuple[str, str], TypingIndicator] = {}
         self._presence: dict[str, Presence] = {}
+        self._unconfirmed: dict[str, None] = {}
+        """Users who were not offline when the last connection ended, and have not been reported since."""
         self._read: dict[tuple[str, str], int] = {}
 
     def update_typing(self, event: TypingIndicator) -> list[Deliver]:
@@ -40,6 +44,7 @@ class PeerState:
 
     def update_presence(self, presence: Presence) -> list[Deliver]:
         """Apply a presence; no effect when the status is the same."""
+        self._unconfirmed.pop(presence.user_id, None)
         known = self._presence.pop(presence.user_id, None)
         self._presence[presence.user_id] = presence
         if len(self._presence) > USERS_KEPT:
@@ -69,12 +74,30 @@ class PeerState:
             changes += self.update_typing(
                 TypingIndicator(conversation_id=conversation_id, user_id=user_id, user_name=name, is_typing=True)
             )
-        changes += self._replace_read(conversation_id, ack.read_marks, ack.conversation.updated_at)
+        if not ack.recovered:
+            self._forget_read(conversation_id)
+        changes += self._move_read(conversation_id, ack.read_marks, ack.conversation.updated_at)
         return changes + self.replace_presence(ack.presence)
 
     def replace_presence(self, presences: Iterable[Presence]) -> list[Deliver]:
         """Apply a snapshot of presences."""
         return [change for presence in presences for change in self.update_presence(presence)]
+
+    @property
+    def has_unconfirmed(self) -> bool:
+        """Whether the presence of a user was received on an earlier connection only."""
+        return bool(self._unconfirmed)
+
+    def disconnect(self) -> list[Deliver]:
+        """End all typing; presence is kept, and has to be confirmed by the next connection."""
+        online = (presence.user_id for presence in self._presence.values() if presence.status != "offline")
+        self._unconfirmed = dict.fromkeys(online)
+        return self.end_typing()
+
+    def drop_unconfirmed(self) -> list[Deliver]:
+        """Show the users as offline whom the replies to joins and subscriptions on this connection do not contain."""
+        gone = [self._presence[user_id] for user_id in self._unconfirmed if user_id in self._presence]
+        return self.replace_presence([msgspec.structs.replace(presence, status="offline") for presence in gone])
 
     def end_typing(self, conversation_id: str | None = None) -> list[Deliver]:
         """End all typing, in one conversation that was left or, after a disconnect, in all."""
@@ -83,24 +106,19 @@ class PeerState:
 
     def leave(self, conversation_id: str) -> list[Deliver]:
         """Forget a conversation; the next join's snapshot has its read marks."""
-        self._read = {key: seq for key, seq in self._read.items() if key[0] != conversation_id}
+        self._forget_read(conversation_id)
         return self.end_typing(conversation_id)
 
-    def _replace_read(self, conversation_id: str, marks: Iterable[ReadMark], timestamp: str) -> list[Deliver]:
-        # A restored database may have lower marks: take the snapshot, not the maximum.
-        known = {key: seq for key, seq in self._read.items() if key[0] == conversation_id}
-        changes = []
-        for mark in marks:
-            key = (conversation_id, mark.user_id)
-            if known.pop(key, None) != mark.seq:
-                event = MessageRead(
-                    conversation_id=conversation_id, user_id=mark.user_id, seq=mark.seq, timestamp=timestamp
-                )
-                self._read[key] = mark.seq
-                changes.append(Deliver(Event.MESSAGE_READ, event))
-        for key in known:
-            del self._read[key]
-        return changes
+    def _move_read(self, conversation_id: str, marks: Iterable[ReadMark], timestamp: str) -> list[Deliver]:
+        """Apply the marks of a snapshot, which may be older than a mark that arrived before the reply."""
+        events = [
+            MessageRead(conversation_id=conversation_id, user_id=mark.user_id, seq=mark.seq, timestamp=timestamp)
+            for mark in marks
+        ]
+        return [change for event in events for change in self.update_read_mark(event)]
+
+    def _forget_read(self, conversation_id: str) -> None:
+        self._read = {key: seq for key, seq in self._read.items() if key[0] != conversation_id}
 
 
 def _stopped(event: TypingIndicator) -> TypingIndicator:

@@ -74,6 +74,10 @@ class InFlightRequests:
             overdue.append(self._requests.pop(command_id))
         return overdue
 
+    def has(self, name: str) -> bool:
+        """Return whether a request of this name is in flight."""
+        return any(request.name == name for request in self._requests.values())
+
     def take_all(self) -> list[InFlightRequest]:
         """Remove and return all requests."""
         requests = list(self._requests.values())

@@ -77,6 +77,11 @@ class ChatSession:
         self._last_received_at = 0.0
         self._last_flush_at = 0.0
         """Time of the last search for due requests."""
+        self._presence_complete_at: float | None = None
+        """Time at which users whom this connection has not reported count as offline; None before all has been joined.
+
+        A server that has just begun to host a conversation learns its members on other servers a moment later.
+        """
         self._effects: list[Effect] = []
 
     def stats(self, now: float) -> ClientStats:
@@ -91,7 +96,8 @@ class ChatSession:
 
     def next_deadline(self) -> float | None:
         """Return when `tick` has to be called at the latest; None if nothing is pending."""
-        times = [time for time in (self._in_flight.next_deadline(), self.connection.drain_deadline) if time is not None]
+        deadlines = (self._in_flight.next_deadline(), self.connection.drain_deadline, self._presence_complete_at)
+        times = [time for time in deadlines if time is not None]
         if self.connection.is_up:
             # Requests due before the last flush were sent by it, or wait for an ack or a join.
             later = (*self._outbox.deadlines(), *self._waiting.deadlines(), *self._cursors.deadlines())
@@ -118,6 +124,7 @@ class ChatSession:
     def connection_ended(self, end: ConnectionEnd, now: float) -> list[Effect]:
         """Process the end of a connection, or of an attempt to open one."""
         self._renewing = False
+        self._presence_complete_at = None
         self._typing.disconnect()
         self._effects += self._cursors.disconnect()
         self._outbox.disconnect()
@@ -177,6 +184,8 @@ class ChatSession:
         self._counters.record_ack(now - request.sent_at)
         if not isinstance(reply, RefusedReply):
             self._effects += self._ack_handler.accepted(request, reply)
+            if self._cursors.peers.has_unconfirmed:
+                self._schedule_complete_presence(now)
             return self._finish(now)
         if reply.error.code is ErrorCode.TOKEN_EXPIRED and request.name != Command.REFRESH_TOKEN:
             self._renew()
@@ -190,6 +199,9 @@ class ChatSession:
         deadline = self.connection.drain_deadline
         if deadline is not None and deadline <= now:
             self._drop("the server did not finish draining")
+        if self._presence_complete_at is not None and self._presence_complete_at <= now:
+            self._presence_complete_at = None
+            self._effects += self._cursors.peers.drop_unconfirmed()
         for request in self._in_flight.take_overdue(now):
             # If nothing was received since the request was sent, the connection is dead, not the server slow. Requests
             # without a subject do not count: a server need not acknowledge them.
@@ -302,6 +314,17 @@ class ChatSession:
 
     def _emit(self, name: str, payload: Wire | str, subject: RequestSubject, now: float) -> None:
         self._effects.append(Emit(self._in_flight.add(name, subject, now), name, payload))
+
+    def _schedule_complete_presence(self, now: float) -> None:
+        """Wait for late reports once everything is joined and subscribed again."""
+        user, inbox = self.connection.user, Command.SUBSCRIBE_INBOX
+        if (
+            self._presence_complete_at is None
+            and user is not None
+            and self._cursors.are_all_joined
+            and not (self._waiting.has(inbox) or self._in_flight.has(inbox))
+        ):
+            self._presence_complete_at = now + user.timers.presence_grace_ms / 1000
 
     def _drop(self, reason: str) -> None:
         if self.connection.phase is ConnectionPhase.UP:
