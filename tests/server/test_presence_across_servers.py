@@ -103,6 +103,25 @@ async def test_client_that_moves_within_the_grace_of_another_user_is_informed_of
     await moved.expect("presence_update", userId="agent-1", status="offline")
 
 
+async def test_end_of_a_connection_elsewhere_reaches_the_room_that_the_user_had_left(
+    start_cluster: StartCluster,
+) -> None:
+    cluster = await start_cluster(presence_grace_ms=60_000)
+    _, customer = await cluster.pair()
+    first, second = cluster.servers
+    member, elsewhere = await second.agent("agent-2"), await first.agent("agent-2")
+    assert (await member.call("join_conversation", "conv-1"))["success"]
+    await customer.expect("presence_update", userId="agent-2", status="online")
+    await member.close()
+    await end_grace(second, "agent-2")
+    await settle_all(customer, elsewhere)
+    assert statuses(customer, "agent-2") == []
+    await elsewhere.close()
+    await end_grace(first, "agent-2")
+    await customer.expect("presence_update", userId="agent-2", status="offline")
+    await until(lambda: "agent-2" not in second.parts.presence.users)
+
+
 async def test_chosen_status_is_kept_on_another_server(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(presence_grace_ms=60_000)
     first, second = cluster.servers

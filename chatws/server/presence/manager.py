@@ -59,6 +59,8 @@ class PresenceManager:
         self._users: dict[str, UserPresence] = {}
         self._expected: dict[str, int] = {}
         """Number of connections in `expecting`, by user."""
+        self._left_rooms_of: dict[str, None] = {}
+        """Users who are online on other servers only, and have left conversations here whose members see them online."""
         self._lost_servers: dict[str, asyncio.TimerHandle] = {}
         """Servers that have ended, during the grace in which their users may reconnect to another server."""
 
@@ -248,6 +250,8 @@ class PresenceManager:
         """Forget remote users who were visible only in a conversation that is no longer hosted here."""
         for user_id in self._remote.users_in(room):
             self._forget_invisible(user_id)
+        for user_id in list(self._left_rooms_of):
+            self._unsubscribe_unused(user_id)
 
     def inbox_ended(self) -> None:
         """Forget remote users who were visible only to inbox subscribers, after the last of them here has left."""
@@ -271,7 +275,12 @@ class PresenceManager:
         """Return whether a client here may see a user who has joined these conversations on other servers."""
         if self._observer.has_subscribers() or user_id in self._expected or self._is_online_here(user_id):
             return True
-        return any(map(self._observer.is_hosted, rooms))
+        return any(map(self._observer.is_hosted, rooms)) or self._has_left_room(user_id)
+
+    def _has_left_room(self, user_id: str) -> bool:
+        """Return whether members of a conversation that the user has left here still see the user online."""
+        user = self._users.get(user_id) if user_id in self._left_rooms_of else None
+        return user is not None and any(map(self._observer.is_hosted, user.last_rooms))
 
     def _get_or_add(self, user: User) -> UserPresence:
         known = self._users.get(user.user_id)
@@ -329,6 +338,8 @@ class PresenceManager:
         has_changed = user.merge(self._remote.entries_of(user_id).values(), self._clock.now_ms())
         if user.status == "offline":
             del self._users[user_id]
+            if self._left_rooms_of.pop(user_id, "") is None:
+                self._cluster.unsubscribe_user(user_id)
         if has_changed:
             self._observer.status_changed(user.presence(), {*rooms, *self._remote.rooms_of(user_id)})
             if user.status == "offline":
@@ -340,8 +351,11 @@ class PresenceManager:
         user.grace = None
         user.update_local(self._clock.now_ms())
         self._cluster.publish_presence(user.entry(), rooms)
-        user.last_rooms.clear()
         self._update(user, rooms)
+        if user.status == "offline":
+            user.last_rooms.clear()
+        else:
+            self._left_rooms_of[user.user.user_id] = None
         self._unsubscribe_unused(user.user.user_id)
 
     def _send_unknown_offline(self, entry: PresenceEntry) -> None:
@@ -368,7 +382,10 @@ class PresenceManager:
 
     def _unsubscribe_unused(self, user_id: str) -> None:
         """Unsubscribe from the channel of a user who is neither connected here nor about to be."""
-        if user_id not in self._expected and not self._is_online_here(user_id):
+        if user_id in self._expected or self._is_online_here(user_id):
+            self._left_rooms_of.pop(user_id, None)
+        elif not self._has_left_room(user_id):
+            self._left_rooms_of.pop(user_id, None)
             self._cluster.unsubscribe_user(user_id)
             self._forget_invisible(user_id)
 
