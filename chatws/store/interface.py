@@ -378,6 +378,10 @@ class Store(Protocol):
         """Return the read marks of a conversation, ordered by user id."""
         ...
 
+    async def read_marks_of(self, conversation_ids: Sequence[str]) -> dict[str, list[ReadMark]]:
+        """Return the read marks of several conversations by id, each ordered by user id; those without are omitted."""
+        ...
+
     async def inbox_entries(self, conversation_ids: Sequence[str], user_id: str) -> list[InboxEntry]:
         """Return an agent's unread messages and waiting customers in these conversations; others are omitted."""
         ...

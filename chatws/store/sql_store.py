@@ -224,6 +224,9 @@ class SqlStore:
     async def read_marks(self, conversation_id: str) -> list[ReadMark]:
         return await self._database.read(lambda c: read_marks.of_conversation(c, conversation_id))
 
+    async def read_marks_of(self, conversation_ids: Sequence[str]) -> dict[str, list[ReadMark]]:
+        return await self._database.read(lambda c: read_marks.of_conversations(c, conversation_ids))
+
     async def inbox_entries(self, conversation_ids: Sequence[str], user_id: str) -> list[InboxEntry]:
         return await self._database.read(lambda c: inbox.entries(c, conversation_ids, user_id))
 

@@ -42,6 +42,13 @@ async def test_mark_never_moves_back_and_is_sent_once(chat: RunningChat) -> None
     assert [event["seq"] for event in agent.seen("message_read")] == [3, 5]
 
 
+async def test_repeated_request_sends_a_mark_that_was_stored_and_not_sent(chat: RunningChat) -> None:
+    agent = await reader(chat)
+    await chat.parts.store.mark_read("conv-1", "agent-1", 3)  # as by a request whose commit was not confirmed
+    assert await mark(agent, 3) == 3
+    assert (await agent.expect("message_read"))["seq"] == 3
+
+
 async def test_mark_stops_at_the_head(chat: RunningChat) -> None:
     agent = await reader(chat)
     assert await mark(agent, 2**53 - 1) == 5

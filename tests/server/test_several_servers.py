@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from chatws.bus import MessageStored
+from chatws.bus import MessageStored, ReadMoved
 from chatws.server.cluster.publisher import BUS_TIMEOUT_S
 from tests.server.conftest import StartCluster
 from tests.server.rest.support import bearer
@@ -238,6 +238,19 @@ async def test_read_marks_reach_the_other_server(start_cluster: StartCluster) ->
         assert (mark["userId"], mark["seq"]) == ("agent-1", 1)
     await settle_all(agent, customer)
     assert not agent.seen("message_read") + customer.seen("message_read")
+
+
+async def test_reconciliation_sends_a_read_mark_lost_by_the_bus_once(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(sweep_ms=50)
+    agent, customer = await cluster.pair()
+    await agent.call("send_message", text("hello"))
+    cluster.buses[1].lost = (ReadMoved,)
+    await customer.call("mark_read", {"conversationId": "conv-1", "seq": 1})
+    event = await agent.expect("message_read")
+    assert (event["seq"], event["conversationId"]) == (1, "conv-1")
+    await customer.call("send_message", text("a later sweep follows"))
+    await agent.expect("message_received", content="a later sweep follows")
+    assert not agent.seen("message_read")
 
 
 async def test_race_for_a_conversation_has_one_winner_on_all_servers(start_cluster: StartCluster) -> None:

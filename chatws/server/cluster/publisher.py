@@ -66,6 +66,11 @@ class ClusterPublisher:
         """Statistics of the bus."""
         return self._bus.stats
 
+    @property
+    def has_others(self) -> bool:
+        """Whether another server may be connected."""
+        return self._bus.has_others
+
     def publish_message(self, message: Message) -> None:
         """Publish a committed message."""
         if self._bus.has_others:

@@ -24,7 +24,6 @@ from chatws.bus import (
 )
 from chatws.logging import RateLimitedLogger
 from chatws.server.connections import lifecycle
-from chatws.server.conversations.hub import room_name
 from chatws.server.periodic import PeriodicTasks
 from chatws.server.services import Services
 
@@ -80,9 +79,7 @@ class ClusterReceiver:
         services = self._services
         match notification:
             case ReadMoved():
-                services.namespace.to(room_name(notification.read.conversation_id)).emit(
-                    "message_read", notification.read
-                )
+                services.hub.deliver_read_mark(notification.read)
             case NotePublished():
                 services.hub.deliver_note(notification.note)
             case UserEvent():

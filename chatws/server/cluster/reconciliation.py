@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from chatws.protocol.ids import format_timestamp
 from chatws.server.conversations.hub import HostedConversation
 from chatws.server.logs import log_event
 from chatws.server.services import Services
@@ -49,6 +50,17 @@ class Reconciler:
             hosted = self._services.hub.get(conversation_id)
             if hosted is not None:
                 await self._repair(hosted, head)
+        if self._services.cluster.has_others:
+            await self._compare_read_marks(conversation_ids)
+
+    async def _compare_read_marks(self, conversation_ids: Sequence[str]) -> None:
+        """Send the read marks whose notifications were lost."""
+        found = await self._services.store.read_marks_of(conversation_ids)
+        timestamp = format_timestamp(self._services.clock.now_ms())
+        for conversation_id, marks in found.items():
+            hosted = self._services.hub.get(conversation_id)
+            if hosted is not None:
+                self._services.hub.adopt_read_marks(hosted, marks, timestamp)
 
     async def _compare_inboxes(self) -> None:
         """Send subscribers the changes since the last comparison whose notifications were lost."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 from msgspec import UNSET
 
 from chatws.engine import Namespace
-from chatws.protocol.entities import Conversation, Message, Note
-from chatws.protocol.events import ConversationUpdated
+from chatws.protocol.entities import Conversation, Message, Note, ReadMark
+from chatws.protocol.events import ConversationUpdated, MessageRead
 from chatws.protocol.limits import GAP_WAIT_MS, PAGE_MESSAGES
 from chatws.server.cluster.publisher import ClusterPublisher
 from chatws.server.connections.registry import Connection
@@ -43,6 +43,7 @@ class HostedConversation:
         "last_message",
         "offset_members",
         "pending",
+        "read_marks",
         "repair",
         "room",
         "subscription",
@@ -69,6 +70,8 @@ class HostedConversation:
         """Members that receive their offset after each message."""
         self.pending: dict[int, Message] = {}
         """Messages after a gap, by ``seq``."""
+        self.read_marks: dict[str, int] = {}
+        """Marks by user, as last sent to the room or to all its members in replies to their joins."""
         self.repair: asyncio.Task[None] | None = None
         """Set while a gap exists: waits for the missing messages, then reads them from the database."""
         self.typing = typing
@@ -202,6 +205,27 @@ class Hub:
         if hosted is not None and _is_newer(conversation, hosted.conversation):
             hosted.conversation = conversation
             hosted.broadcast.emit("conversation_updated", ConversationUpdated(conversation=conversation))
+
+    def deliver_read_mark(self, event: MessageRead) -> None:
+        """Send a committed read mark to the room, in order and once."""
+        hosted = self._hosted.get(event.conversation_id)
+        if hosted is not None and event.seq > hosted.read_marks.get(event.user_id, 0):
+            hosted.read_marks[event.user_id] = event.seq
+            hosted.broadcast.emit("message_read", event)
+
+    def begin_read_marks(self, hosted: HostedConversation, marks: Iterable[ReadMark]) -> None:
+        """Record the marks in the reply to the only member; other members may not have them yet."""
+        if self._namespace.room_size(hosted.room) == 1:
+            for mark in marks:
+                hosted.read_marks[mark.user_id] = max(mark.seq, hosted.read_marks.get(mark.user_id, 0))
+
+    def adopt_read_marks(self, hosted: HostedConversation, marks: Iterable[ReadMark], timestamp: str) -> None:
+        """Send the marks to the room that it does not have yet: their notification was lost, or is on its way."""
+        conversation_id = hosted.conversation.conversation_id
+        for mark in marks:
+            self.deliver_read_mark(
+                MessageRead(conversation_id=conversation_id, user_id=mark.user_id, seq=mark.seq, timestamp=timestamp)
+            )
 
     def deliver_note(self, note: Note) -> None:
         """Send a note to the agents who joined its conversation here."""

@@ -10,7 +10,6 @@ from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.events import MessageRead
 from chatws.protocol.ids import format_timestamp
 from chatws.protocol.responses import HistoryAck, MarkAck
-from chatws.server.conversations.hub import room_name
 from chatws.server.requests.context import RequestContext
 from chatws.server.services import Services
 
@@ -38,15 +37,21 @@ async def mark_read(
     """Move the user's read mark forward and notify the room; a mark never moves back."""
     user_id, conversation_id = context.user.user_id, conversation.conversation_id
     moved = await services.store.mark_read(conversation_id, user_id, payload.seq)
-    if moved is None:
-        marks = await services.store.read_marks(conversation_id)
-        return MarkAck(seq=next((mark.seq for mark in marks if mark.user_id == user_id), 0))
-    event = MessageRead(
-        conversation_id=conversation_id,
-        user_id=user_id,
-        seq=moved.seq,
-        timestamp=format_timestamp(services.clock.now_ms()),
-    )
-    services.namespace.to(room_name(conversation_id)).emit("message_read", event)
-    services.cluster.publish_read_mark(event)
-    return MarkAck(seq=moved.seq)
+    seq = await _read_mark(services, conversation_id, user_id) if moved is None else moved.seq
+    if seq:
+        event = MessageRead(
+            conversation_id=conversation_id,
+            user_id=user_id,
+            seq=seq,
+            timestamp=format_timestamp(services.clock.now_ms()),
+        )
+        # Also after a repetition: the first request may have moved the mark, and failed before it was sent.
+        services.hub.deliver_read_mark(event)
+        if moved is not None:
+            services.cluster.publish_read_mark(event)
+    return MarkAck(seq=seq)
+
+
+async def _read_mark(services: Services, conversation_id: str, user_id: str) -> int:
+    marks = await services.store.read_marks(conversation_id)
+    return next((mark.seq for mark in marks if mark.user_id == user_id), 0)

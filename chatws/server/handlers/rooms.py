@@ -81,6 +81,7 @@ async def _catch_up(
     snapshot = await services.store.snapshot(hosted.conversation.conversation_id, wanted)
     if snapshot is None:
         raise ChatError(ErrorCode.NOT_FOUND)
+    services.hub.begin_read_marks(hosted, snapshot.read_marks)
     services.hub.adopt(snapshot.conversation)  # it may have changed after the policy read it
     presence = await services.presence.of_all(
         _members(services, hosted, snapshot), snapshot.conversation.conversation_id

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from sqlalchemy import Connection, bindparam, select
+import msgspec
+from sqlalchemy import Connection, Text, bindparam, select
 
 from chatws.protocol.entities import ReadMark
 from chatws.store.queries import conversations
+from chatws.store.queries.json_params import among_json
 from chatws.store.queries.prepared import Prepared
 from chatws.store.queries.rows import NewRow, upsert
 from chatws.store.schema import read_marks
@@ -22,11 +24,29 @@ _OF_CONVERSATION = Prepared(
     ["wanted_id"],
 )
 
+_OF_CONVERSATIONS = Prepared(
+    select(read_marks.c.conversation_id, read_marks.c.user_id, read_marks.c.seq)
+    .where(among_json(read_marks.c.conversation_id, bindparam("wanted_ids", type_=Text)))
+    .order_by(read_marks.c.conversation_id, read_marks.c.user_id),
+    ["wanted_ids"],
+)
+
 
 def of_conversation(connection: Connection, conversation_id: str) -> list[ReadMark]:
     """Return the read marks of a conversation, ordered by user id."""
     rows = cast("Sequence[tuple[str, int]]", _OF_CONVERSATION.fetch(connection, (conversation_id,)))
     return [ReadMark(user_id=user_id, seq=seq) for user_id, seq in rows]
+
+
+def of_conversations(connection: Connection, conversation_ids: Sequence[str]) -> dict[str, list[ReadMark]]:
+    """Return the read marks of the conversations that have any, ordered by user id."""
+    wanted = msgspec.json.encode(list(conversation_ids)).decode()
+    found: dict[str, list[ReadMark]] = {}
+    for conversation_id, user_id, seq in cast(
+        "Sequence[tuple[str, str, int]]", _OF_CONVERSATIONS.fetch(connection, (wanted,))
+    ):
+        found.setdefault(conversation_id, []).append(ReadMark(user_id=user_id, seq=seq))
+    return found
 
 
 def move(connection: Connection, conversation_id: str, user_id: str, seq: int) -> ReadMark | None:
