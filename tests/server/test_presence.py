@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chatws.server.presence.manager import MAX_LAST_ROOMS
+from chatws.server.presence.state import MAX_LAST_ROOMS
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat, until
 from tests.support.messages import ANN

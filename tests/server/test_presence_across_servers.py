@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chatws.bus import PresenceEntry
+from chatws.bus import HostingBegan, PresenceEntry
 from tests.server.conftest import StartCluster
 from tests.support.chat import RunningChat, until
 from tests.support.cluster import settle_all
@@ -120,6 +120,22 @@ async def test_end_of_a_connection_elsewhere_reaches_the_room_that_the_user_had_
     await end_grace(first, "agent-2")
     await customer.expect("presence_update", userId="agent-2", status="offline")
     await until(lambda: "agent-2" not in second.parts.presence.users)
+
+
+async def test_member_elsewhere_who_is_found_by_a_query_is_announced_to_the_room(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(presence_grace_ms=60_000)
+    agent, customer = await cluster.pair()
+    await settle_all(agent, customer)
+    first, second = cluster.servers
+    # As after a lost notification: the second server does not know the member of its room on the first one.
+    for bus in cluster.buses:
+        bus.lost = (PresenceEntry, HostingBegan)
+    member = await first.agent("agent-2")
+    assert (await member.call("join_conversation", "conv-1"))["success"]
+    await settle_all(member, customer)
+    assert statuses(customer, "agent-2") == []
+    await second.agent("agent-2")
+    await customer.expect("presence_update", userId="agent-2", status="online")
 
 
 async def test_chosen_status_is_kept_on_another_server(start_cluster: StartCluster) -> None:

@@ -18,9 +18,6 @@ from chatws.server.presence.absence import AbsenceTimers
 from chatws.server.presence.remote import RemotePresence
 from chatws.server.presence.state import UserPresence, merge
 
-MAX_LAST_ROOMS = 200
-"""Bounds `UserPresence.last_rooms` for users who never go offline."""
-
 
 class PresenceObserver(Protocol):
     """Receiver of presence changes for the clients of this server; ``room`` is a conversation's id."""
@@ -60,7 +57,7 @@ class PresenceManager:
         self._expected: dict[str, int] = {}
         """Number of connections in `expecting`, by user."""
         self._left_rooms_of: dict[str, None] = {}
-        """Users who are online on other servers only, and have left conversations here whose members see them online."""
+        """Users online on other servers only who have left conversations here, whose members see them online."""
         self._lost_servers: dict[str, asyncio.TimerHandle] = {}
         """Servers that have ended, during the grace in which their users may reconnect to another server."""
 
@@ -103,11 +100,7 @@ class PresenceManager:
         if user is None or connection not in user.connections:
             return
         user.connections.discard(connection)
-        for room in connection.joined:
-            user.last_rooms.pop(room, None)
-            user.last_rooms[room] = None
-        for room in list(user.last_rooms)[:-MAX_LAST_ROOMS]:
-            del user.last_rooms[room]
+        user.remember_rooms(connection.joined)
         if user.connections:
             self._update_local(user)
         elif user.grace is None:
@@ -289,7 +282,7 @@ class PresenceManager:
         return known
 
     def _add_found(self, found: Mapping[str, Iterable[RemotePresenceEntry]]) -> None:
-        """Add entries read from the bus, unless a newer notification arrived; unknown users are not announced."""
+        """Add entries read from the bus, unless a newer notification arrived."""
         for user_id, entries in found.items():
             is_known = user_id in self._users
             for origin, entry in entries:
@@ -302,11 +295,17 @@ class PresenceManager:
                 self._add_remote_user(user_id)
 
     def _add_remote_user(self, user_id: str) -> None:
-        """Add a user who is connected to other servers only."""
-        entries = self._remote.entries_of(user_id).values()
-        if entries and self._is_visible(user_id, self._remote.rooms_of(user_id)):
-            user = next(iter(entries)).user
-            self._get_or_add(user).merge(entries, self._clock.now_ms())
+        """Add a user who is connected to other servers only, and announce the user to the conversations joined there.
+
+        The members here do not know the user yet, and a later join here is not announced, because the user is known.
+        """
+        entries, rooms = self._remote.entries_of(user_id).values(), self._remote.rooms_of(user_id)
+        if entries and self._is_visible(user_id, rooms):
+            user = self._get_or_add(next(iter(entries)).user)
+            user.merge(entries, self._clock.now_ms())
+            for room in rooms:
+                if self._observer.is_hosted(room):
+                    self._observer.user_joined(user.presence(), room)
         else:
             self._remote.forget(user_id)
 

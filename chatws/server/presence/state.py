@@ -10,6 +10,9 @@ from chatws.protocol.entities import Presence, PresenceChoice, PresenceStatus, U
 from chatws.protocol.ids import format_timestamp
 from chatws.server.connections.registry import Connection
 
+MAX_LAST_ROOMS = 200
+"""Bounds `UserPresence.last_rooms` for users who never go offline."""
+
 _BY_PRECEDENCE: tuple[PresenceStatus, ...] = ("busy", "online", "away")
 
 
@@ -43,6 +46,14 @@ class UserPresence:
         """Conversations of closed connections, the latest last; their members also receive ``offline``."""
         self.grace: asyncio.TimerHandle | None = None
         """Set during the grace after the last connection here has closed."""
+
+    def remember_rooms(self, rooms: Iterable[str]) -> None:
+        """Add the conversations of a closed connection to the last rooms."""
+        for room in rooms:
+            self.last_rooms.pop(room, None)
+            self.last_rooms[room] = None
+        for room in list(self.last_rooms)[:-MAX_LAST_ROOMS]:
+            del self.last_rooms[room]
 
     def rooms(self) -> set[str]:
         """Return the conversations whose members see the user because of connections here."""
