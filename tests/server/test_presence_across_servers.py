@@ -138,6 +138,19 @@ async def test_member_elsewhere_who_is_found_by_a_query_is_announced_to_the_room
     await customer.expect("presence_update", userId="agent-2", status="online")
 
 
+async def test_newcomer_to_the_room_learns_of_a_user_who_moves_within_the_grace(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(presence_grace_ms=60_000)
+    agent, _ = await cluster.pair()
+    first, second = cluster.servers
+    await agent.close()
+    await until(lambda: first.parts.presence.is_in_grace("agent-1"))
+    newcomer = await first.agent("agent-2")
+    assert "agent-1" not in snapshot(await newcomer.call("join_conversation", "conv-1"))
+    moved = await second.agent("agent-1")
+    assert (await moved.call("join_conversation", "conv-1"))["success"]
+    await newcomer.expect("presence_update", userId="agent-1", status="online")
+
+
 async def test_chosen_status_is_kept_on_another_server(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(presence_grace_ms=60_000)
     first, second = cluster.servers

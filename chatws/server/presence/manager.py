@@ -199,10 +199,10 @@ class PresenceManager:
                 self._send_unknown_offline(entry)
             return False
         user = self._get_or_add(entry.user)
-        rooms |= user.rooms()
-        if not self._update(user, rooms) and entry.status != "offline":
+        announced = rooms | user.joined_rooms()
+        if not self._update(user, rooms | user.rooms()) and entry.status != "offline":
             for room in entry.rooms:
-                if room not in rooms and self._observer.is_hosted(room):
+                if room not in announced and self._observer.is_hosted(room):
                     self._observer.user_joined(user.presence(), room)
         return was_unknown
 

@@ -57,7 +57,11 @@ class UserPresence:
 
     def rooms(self) -> set[str]:
         """Return the conversations whose members see the user because of connections here."""
-        return {joined for connection in self.connections for joined in connection.joined} | self.last_rooms.keys()
+        return self.joined_rooms() | self.last_rooms.keys()
+
+    def joined_rooms(self) -> set[str]:
+        """Return the conversations that open connections here have joined: all their members know the user."""
+        return {joined for connection in self.connections for joined in connection.joined}
 
     def entry(self) -> PresenceEntry:
         """Return this server's entry for the other servers."""
