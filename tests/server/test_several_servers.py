@@ -144,6 +144,23 @@ async def test_reconciliation_updates_inboxes_once_after_a_loss(start_cluster: S
     assert not follower.seen("conversation_updated")
 
 
+async def test_new_subscriber_does_not_hide_a_lost_change_from_the_others(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(sweep_ms=60_000, inbox_update_ms=20)
+    follower = await cluster.servers[0].agent("agent-2")
+    await follower.call("subscribe_inbox", {})
+    customer = await cluster.servers[1].customer()
+    await customer.call("join_conversation", "conv-1")
+    await customer.call("send_message", text("hello"))
+    await follower.expect("conversation_updated")
+    for bus in cluster.buses:
+        bus.freeze()
+    await customer.call("send_message", text("unheard"))
+    newcomer = await cluster.servers[0].agent("agent-3")
+    [conversation] = (await newcomer.call("subscribe_inbox", {}))["conversations"]
+    assert conversation["headSeq"] == 2
+    assert (await follower.expect("conversation_updated"))["conversation"]["headSeq"] == 2
+
+
 async def test_late_subscription_triggers_a_comparison_of_the_conversation(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(sweep_ms=60_000)
     first, second = cluster.servers

@@ -85,6 +85,15 @@ class Inbox:
         while len(self.shown) > MAX_SHOWN:
             del self.shown[next(iter(self.shown))]
 
+    def show_page(self, conversations: Iterable[Conversation]) -> None:
+        """Record a page that one subscriber receives; send the others the changes in it that they have missed."""
+        for conversation in conversations:
+            known = self.shown.get(conversation.conversation_id)
+            if known is None or (known.version, known.head_seq) == (conversation.version, conversation.head_seq):
+                self.mark_shown([conversation])
+            else:
+                self.schedule_update(conversation.conversation_id, known)
+
     def schedule_update(self, conversation_id: str, before: Conversation | None = None) -> None:
         """Send a changed conversation to its subscribers now, or at the end of its interval.
 

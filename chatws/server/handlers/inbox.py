@@ -31,7 +31,7 @@ async def subscribe_inbox(services: Services, context: RequestContext, payload: 
     await services.inbox.wait_subscribed()
     wanted = ConversationFilter(status=status, assignee_id=assignee_id, limit=FIRST_PAGE, include_unwritten=False)
     conversations = _fit_page((await services.store.conversations(wanted))[0])
-    services.inbox.mark_shown(conversations)
+    services.inbox.show_page(conversations)
     customers = [conversation.customer.user_id for conversation in conversations]
     await services.presence.look_up_agents()
     ids = [conversation.conversation_id for conversation in conversations]
