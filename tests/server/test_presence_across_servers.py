@@ -109,14 +109,14 @@ async def test_end_of_a_connection_elsewhere_reaches_the_room_that_the_user_had_
     cluster = await start_cluster(presence_grace_ms=60_000)
     _, customer = await cluster.pair()
     first, second = cluster.servers
-    member, elsewhere = await second.agent("agent-2"), await first.agent("agent-2")
+    member, other_device = await second.agent("agent-2"), await first.agent("agent-2")
     assert (await member.call("join_conversation", "conv-1"))["success"]
     await customer.expect("presence_update", userId="agent-2", status="online")
     await member.close()
     await end_grace(second, "agent-2")
-    await settle_all(customer, elsewhere)
+    await settle_all(customer, other_device)
     assert statuses(customer, "agent-2") == []
-    await elsewhere.close()
+    await other_device.close()
     await end_grace(first, "agent-2")
     await customer.expect("presence_update", userId="agent-2", status="offline")
     await until(lambda: "agent-2" not in second.parts.presence.users)

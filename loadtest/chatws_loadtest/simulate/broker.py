@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final, Protocol
 
-from chatws.bus import BusMessage, PresenceEntry
+from chatws.bus import BusMessage, HostingBegan, PresenceEntry
 from chatws_loadtest.rng import UserRng
 from chatws_loadtest.simulate.trace import SimulationTrace
 from chatws_loadtest.simulate.virtual_loop import NO_PROCESS
@@ -132,7 +132,7 @@ class Broker:
             route = self._routes[key] = _BusRoute(self.rng(*key))
         now, rng, faults = self._loop.time(), route.rng, self.faults
         delay_s = 0.0005 + 0.004 * rng.random()
-        if faults.is_hit("bus_loss", now, rng):
+        if faults.is_hit("bus_loss", now, rng) and not _announces_members(message):
             self._trace.add("{} → {}: {} is lost", sender.name, receiver.name, type(message).__name__)
             return
         if faults.is_hit("bus_delay", now, rng):
@@ -168,6 +168,14 @@ class Broker:
     def _report(self, member: BusMember, origin: str) -> None:
         if origin in self._gone and member.is_connected:
             member.report_gone(origin)
+
+
+def _announces_members(message: BusMessage) -> bool:
+    """Return whether a message tells another server who is in a conversation.
+
+    Only the next change or join repairs its loss, see `docs/simulate.md`.
+    """
+    return isinstance(message, HostingBegan) or (isinstance(message, PresenceEntry) and message.status != "offline")
 
 
 class _BusRoute:

@@ -68,7 +68,7 @@ def _run_seeds(seeds: range, out: Path, *, as_json: bool) -> ExitCode:
         if not as_json:
             print("\n".join(failure_lines(failure, file)), flush=True)
 
-    campaign = Campaign(report)
+    campaign = Campaign(report, hashes_traces=as_json)
     is_stopped = False
     try:
         campaign.run(seeds)

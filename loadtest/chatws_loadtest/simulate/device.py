@@ -118,11 +118,12 @@ class SimulatedDevice(SessionDriver):
         if conversation_id in self.screen.conversations:
             self.apply(self.session.typing(conversation_id, self._loop.time(), is_typing=is_typing))
 
-    def read(self, conversation_id: str) -> None:
-        """Mark the last shown message as read."""
+    def read(self, conversation_id: str, share: float) -> None:
+        """Mark the last shown message as read, or an older one: the share of the shown messages."""
         shown = self.screen.conversations.get(conversation_id)
         if shown is not None and shown.last_seq:
-            self._call("mark_read", MarkRead(conversation_id=conversation_id, seq=shown.last_seq), repeat=True)
+            seq = max(1, round(shown.last_seq * share))
+            self._call("mark_read", MarkRead(conversation_id=conversation_id, seq=seq), repeat=True)
 
     def choose_presence(self, choice: PresenceChoice) -> None:
         """Choose a presence, which each new connection repeats."""

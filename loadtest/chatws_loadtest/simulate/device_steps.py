@@ -47,7 +47,7 @@ def _act_in_conversation(device: SimulatedDevice, step: PlannedStep, trace: Simu
         case "type" | "stop_typing":
             device.type(conversation_id, is_typing=step.do == "type")
         case "read":
-            device.read(conversation_id)
+            device.read(conversation_id, step.share)
         case _:
             device.change(step.do, conversation_id)
 

@@ -89,12 +89,12 @@ class FinalCheck:
                 yield BrokenInvariant("presence-agrees", f"{device.name} shows {user_id} as {shown}, who is {status}.")
 
     def _share_conversation(self, device: SimulatedDevice, user_id: str) -> bool:
+        """Return whether the user has joined a conversation of the device, or had when the last connection ended."""
         joined = device.screen.conversations
+        others = [other for other in self._devices.values() if other.user_id == user_id]
+        connected = [other for other in others if other.wants_connection]
         return any(
-            conversation_id in joined
-            for other in self._devices.values()
-            if other.user_id == user_id
-            for conversation_id in other.screen.conversations
+            conversation_id in joined for other in connected or others for conversation_id in other.screen.conversations
         )
 
     def _status_of(self, user_id: str) -> str:

@@ -78,7 +78,7 @@ class PlannedStep(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
     for_ms: Milliseconds = 0
     """Duration of a fault; time until a killed or drained server is started again."""
     share: Annotated[float, Meta(ge=0, le=1)] = 1.0
-    """Share of the notifications that a fault of the bus concerns."""
+    """Share of the notifications that a fault of the bus concerns, or of the shown messages that are marked as read."""
 
     @property
     def is_fault(self) -> bool:

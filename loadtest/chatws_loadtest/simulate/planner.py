@@ -108,6 +108,8 @@ class Planner:
         customer = rng.choice(self._visible_to(device))
         if verb == "send":
             self._add(at_ms, verb, device, conversation=customer)
+        elif verb == "read":
+            self._add(at_ms, verb, device, conversation=customer, share=rng.choice((1.0, 1.0, 0.5)))
         elif verb == "presence":
             self._add(at_ms, verb, device, status=rng.choice(_CHOICES))
         elif verb in {"connect", "disconnect", "inbox"}:

@@ -51,9 +51,8 @@ def run_plan(plan: SimulationPlan) -> RunResult:
             return runner.run(_run(plan))
     finally:
         random.setstate(state)
-        gc.collect(0)
         if was_enabled:
-            gc.enable()
+            gc.enable()  # collects the garbage of the run in time
 
 
 async def _run(plan: SimulationPlan) -> RunResult:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import heapq
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVarTuple
 
 Args = TypeVarTuple("Args")
-
-_RESOLUTION_S = 1e-9
-"""Difference below which two times are the same; rounding errors are smaller."""
 
 
 class SimulationStalled(Exception):
@@ -68,31 +67,21 @@ NO_PROCESS = contextvars.Context()
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """Event loop that never sleeps: when nothing is ready, its time jumps to the next timer."""
+    """Event loop that never sleeps: when nothing is ready, its time jumps to the next timer.
+
+    Timers of the same time fire in the order in which they were set.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._now = 0.0
-        self._clock_resolution = _RESOLUTION_S
-        self._selector = self
-        """The base class waits for I/O by calling ``select``."""
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        """Heap of tuples, which are compared ten times as fast as the handles in the heap of the base class."""
+        self._timer_count = 0
 
     def time(self) -> float:
         """Return the virtual time, seconds since the start."""
         return self._now
-
-    def select(self, timeout: float | None) -> list[object]:
-        """Advance the time instead of waiting.
-
-        Raises:
-            SimulationStalled: no timer is set.
-        """
-        if timeout is None:
-            raise SimulationStalled
-        if timeout > 0:
-            # Beyond the timer by a bit: a rounding error would let it fire before its time, and again for ever.
-            self._now += timeout + _RESOLUTION_S
-        return []
 
     def call_at(
         self,
@@ -104,8 +93,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Schedule a callback, which a process that was killed meanwhile does not run."""
         process = _process.get() if context is None else context.get(_process)
         if process is None:
-            return super().call_at(when, callback, *args, context=context)
-        return super().call_at(when, process.run_timer, callback, *args, context=context)
+            timer = asyncio.TimerHandle(when, callback, args, self, context)
+        else:
+            timer = asyncio.TimerHandle(when, process.run_timer, (callback, *args), self, context)
+        self._timer_count += 1
+        heapq.heappush(self._timers, (when, self._timer_count, timer))
+        return timer
 
     def create_task(self, coro: Any, **options: Any) -> Any:  # noqa: ANN401  as in the base class
         """Start a task that ends when the process that started it is killed."""
@@ -115,6 +108,29 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if process is not None:
             process.add_task(task)
         return task
+
+    def _run_once(self) -> None:
+        """Run what is ready, or advance the time to the next timer.
+
+        Raises:
+            SimulationStalled: nothing is ready and no timer is set.
+        """
+        ready: deque[asyncio.Handle] = self._ready
+        timers = self._timers
+        while timers and (not ready or timers[0][0] <= self._now):
+            when, _, timer = heapq.heappop(timers)
+            if not timer.cancelled():
+                self._now = max(self._now, when)
+                ready.append(timer)
+        if not ready and not self._stopping:
+            raise SimulationStalled
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle.cancelled():
+                handle._run()  # noqa: SLF001  as the base class does
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """Do nothing: a cancelled timer is dropped at its time."""
 
     def _process_events(self, event_list: list[object]) -> None:
         """Do nothing: there is no I/O."""

@@ -15,8 +15,9 @@ from tests.support.commands import run_chatws
 PAGE = Path(__file__).parents[3] / "docs" / "simulate.md"
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+def blocks() -> dict[str, str]:
+    """Return the last code block of each language in the page."""
+    return dict(re.findall(r"^```(\w*)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE))
 
 
 def test_seeds_pass() -> None:
@@ -42,9 +43,9 @@ def test_same_seeds_give_the_same_trace_in_every_process() -> None:
 
 def test_example_of_the_page_gives_the_trace_of_the_page(tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
-    plan.write_text(blocks("yaml")[0], encoding="utf-8")
+    plan.write_text(blocks()["yaml"], encoding="utf-8")
     done = run_chatws("simulate", str(plan))
-    assert (done.stdout, done.returncode) == (blocks("")[0], 0)
+    assert (done.stdout, done.returncode) == (blocks()[""], 0)
 
 
 def test_page_lists_every_invariant() -> None:
@@ -54,7 +55,7 @@ def test_page_lists_every_invariant() -> None:
 
 def test_file_that_is_no_plan_is_a_usage_error(tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
-    for text in ("steps: [", "seed: 1", blocks("yaml")[0].replace("who: anna,", "who: nina,")):
+    for text in ("steps: [", "seed: 1", blocks()["yaml"].replace("who: anna,", "who: nina,")):
         plan.write_text(text, encoding="utf-8")
         done = run_chatws("simulate", str(plan))
         assert done.returncode == 2
