@@ -10,7 +10,7 @@ from chatws_loadtest.simulate.runner import run_plan
 from tests.loadtest.simulate.planted_bugs import PLANTED
 
 FIRST_SEEDS = range(1, 20)
-"""Seeds that pass without a planted bug, as `test_seeds_pass` checks."""
+"""Seeds that pass without a planted bug, as `test_seeds_pass` verifies."""
 
 
 def find() -> str | None:

@@ -1,4 +1,4 @@
-"""``chatws simulate``: seeds that pass, repeated plans, the page's example, refused files; 8 s."""
+"""``chatws simulate``: seeds that pass, repeated plans, the page's example, refused files; 10 s."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from chatws_loadtest.simulate.invariants import INVARIANTS
 from tests.support.commands import run_chatws
@@ -21,9 +23,9 @@ def blocks() -> dict[str, str]:
 
 
 def test_seeds_pass() -> None:
-    done = run_chatws("simulate", "--seeds", "19")
+    done = run_chatws("simulate", "--seeds", "30")
     assert done.returncode == 0, done.stdout
-    assert re.match(r"19 seeds, each with \d+ actions, .*: pass$", done.stdout)
+    assert re.match(r"30 seeds, each with \d+ actions, .*: pass$", done.stdout)
 
 
 def test_same_seeds_give_the_same_trace_in_every_process() -> None:
@@ -60,3 +62,9 @@ def test_file_that_is_no_plan_is_a_usage_error(tmp_path: Path) -> None:
         done = run_chatws("simulate", str(plan))
         assert done.returncode == 2
         assert done.stderr.startswith(f"chatws simulate: {plan}: ")
+
+
+@pytest.mark.extended
+def test_many_seeds_pass() -> None:
+    done = run_chatws("simulate", "--seeds", "150", "--seed", "1000")
+    assert done.returncode == 0, done.stdout
