@@ -30,10 +30,15 @@ from chatws_loadtest.simulate.network import Link
 from chatws_loadtest.simulate.output_check import OutputCheck, SentRequest
 from chatws_loadtest.simulate.packets import ConnectionReset, RawAck, ServerEvent, ServerPacket
 from chatws_loadtest.simulate.server import SimulatedServer
+from chatws_loadtest.simulate.server_connection import SessionReader
+from chatws_loadtest.simulate.virtual_loop import NO_PROCESS
 
 CONNECT_TIMEOUT_S: Final = 10.0
 SILENCE_LIMIT_S: Final = 45.0
 """Time without a packet, PING included, after which a client gives the connection up."""
+
+RESET_S: Final = 0.001
+"""Time from the end of a process until the kernel resets its connections."""
 
 UPGRADE_REFUSED: Final = "the server answered HTTP 503"
 
@@ -80,6 +85,7 @@ class DeviceConnection:
         self.down.freeze(frozen_until)
         self._up: Link | None = None
         self._server: SimulatedServer | None = None
+        self._reader: SessionReader | None = None
         self._is_open = False
         self._has_ended = False
         self._heard_at = self._loop.time()
@@ -135,21 +141,22 @@ class DeviceConnection:
         if self._up is not None:
             self._up.freeze(until)
 
-    def server_ended(self, *, is_silent: bool) -> None:
+    def server_ended(self, *, is_killed: bool, is_silent: bool) -> None:
         """Reset the connection, because the process of the server has ended."""
         if self._has_ended:
             return
         if is_silent:
             self.down.lose()
-        else:
-            if self._rng.random() < 0.5:  # noqa: PLR2004  one of two
-                self.down.lose_in_flight()
-            self._loop.call_soon(self.down.send, [ConnectionReset("connection reset")])
+            return
+        if is_killed and self._rng.random() < 0.5:  # noqa: PLR2004  one of two
+            self.down.lose_in_flight()
+        reset = [ConnectionReset("connection reset")]
+        self._loop.call_later(RESET_S, self.down.send, reset, context=NO_PROCESS)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it was authenticated and has not ended."""
-        return self._is_open and not self._has_ended
+    def check_unanswered(self) -> None:
+        """Check at the end of a run that no request waits for its ack for too long, if both ends are open."""
+        if self._is_open and not self._has_ended and self._reader is not None and self._reader.is_open:
+            self.output.check_unanswered()
 
     def _reach(self, server: SimulatedServer | None) -> None:
         if self._has_ended:
@@ -166,11 +173,11 @@ class DeviceConnection:
         def arrive(packet: object) -> None:
             if isinstance(packet, tuple):
                 ack_id, packet = packet
-                if ack_id is not None:
+                if ack_id is not None and reader.is_open:
                     self.output.arrived(ack_id)
             reader.receive(packet)
 
-        self._server = server
+        self._server, self._reader = server, reader
         self._up = Link(UserRng(f"{self._rng_name}/up"), arrive, server.process.context)
         self._up.freeze(self._frozen_until)
         self.down.send([_Opened()])

@@ -58,7 +58,7 @@ class Screen:
                 shown.last_seq = payload.messages[-1].seq if payload.messages else 0
             case Presence():
                 self.presence[payload.user_id] = payload.status
-                self._trace.add("{} sees {} {}", self._device, payload.user_id, payload.status)
+                self._trace.add_unordered("{} sees {} {}", self._device, payload.user_id, payload.status)
             case MessageRead():
                 self._show_read_mark(payload)
             case TypingIndicator():

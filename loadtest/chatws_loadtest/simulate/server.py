@@ -22,6 +22,7 @@ from chatws_loadtest.rng import UserRng
 from chatws_loadtest.simulate.broker import Broker
 from chatws_loadtest.simulate.bus import SimulatedBus
 from chatws_loadtest.simulate.network import Link
+from chatws_loadtest.simulate.ordered_adapter import keep_order
 from chatws_loadtest.simulate.packets import PacketReader
 from chatws_loadtest.simulate.server_connection import OutputListener, SessionReader, SimulatedTransport
 from chatws_loadtest.simulate.store import SimulatedDatabase, SimulatedStore, StoreSimulation
@@ -51,7 +52,7 @@ class ServedConnection(Protocol):
     def down(self) -> Link:
         """Link to the device."""
 
-    def server_ended(self, *, is_silent: bool) -> None:
+    def server_ended(self, *, is_killed: bool, is_silent: bool) -> None:
         """Handle the end of the server's process."""
 
 
@@ -73,7 +74,9 @@ class SimulatedServer:
         database = SimulatedDatabase(simulation, name, self.process, rng)
         self._store = SimulatedStore(database, simulation.clock.now_ms)
         self._engine = Server(engine_options(settings))
-        self.services: Services = make_services(settings, self._engine.of("/"), simulation.clock, self._store, self.bus)
+        self.services: Services = make_services(
+            settings, keep_order(self._engine.of("/")), simulation.clock, self._store, self.bus
+        )
         SocketAdapter(self.services, Pipeline(self.services, ROUTES)).attach(self.services.namespace)
         self._connections: dict[ServedConnection, None] = {}
 
@@ -113,7 +116,7 @@ class SimulatedServer:
         self.bus.vanish()
         connections, self._connections = self._connections, {}
         for connection in connections:
-            connection.server_ended(is_silent=self._is_silent)
+            connection.server_ended(is_killed=self.process.is_dead, is_silent=self._is_silent)
 
     async def _run(self, ended: Callable[[], None]) -> None:
         await asyncio.sleep(RESTART_S)

@@ -86,6 +86,11 @@ class SessionReader:
         self._queue: deque[tuple[Work | None, float]] = deque()
         self._waiter: asyncio.Future[None] | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the session is open."""
+        return not self._session.is_closed
+
     def receive(self, packet: object) -> None:
         """Take a packet of the client; None is the end of the connection."""
         if packet is None:

@@ -116,8 +116,8 @@ class ClusterSimulation:
         await self._settle()
         self.stored.check_all()
         for device in self.devices.values():
-            if device.connection is not None and device.connection.is_open:
-                device.connection.output.check_unanswered()
+            if device.connection is not None:
+                device.connection.check_unanswered()
 
     async def _settle(self) -> None:
         """Wait until all devices agree, and check that they stay so."""

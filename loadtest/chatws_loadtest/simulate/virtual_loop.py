@@ -75,6 +75,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self._now = 0.0
+        self._ready: deque[asyncio.Handle]
+        self._stopping: bool
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         """Heap of tuples, which are compared ten times as fast as the handles in the heap of the base class."""
         self._timer_count = 0
@@ -115,8 +117,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         Raises:
             SimulationStalled: nothing is ready and no timer is set.
         """
-        ready: deque[asyncio.Handle] = self._ready
-        timers = self._timers
+        ready, timers = self._ready, self._timers
         while timers and (not ready or timers[0][0] <= self._now):
             when, _, timer = heapq.heappop(timers)
             if not timer.cancelled():

@@ -14,9 +14,9 @@ from chatws.protocol.ids import format_timestamp, new_id
 from chatws.server.conversations.hub import HostedConversation, Hub
 from chatws.server.conversations.service import ConversationService
 from chatws.server.presence.manager import PresenceManager
-from chatws.store import sql_store
 from chatws.store.interface import Draft, Stored
 from chatws.store.queries import conversations
+from chatws.store.queries import read_marks as marks
 from chatws.store.queries.append import _Batch
 from chatws.store.schema import read_marks
 
@@ -88,7 +88,7 @@ def read_mark_goes_back(patch: pytest.MonkeyPatch) -> None:
         connection.execute(read_marks.insert(), row)
         return ReadMark(user_id=user_id, seq=reached)
 
-    patch.setattr(sql_store.read_marks, "move", move)
+    patch.setattr(marks, "move", move)
 
 
 def dead_server_stays_online(patch: pytest.MonkeyPatch) -> None:
