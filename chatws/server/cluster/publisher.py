@@ -110,7 +110,8 @@ class ClusterPublisher:
     def publish_presence(self, entry: PresenceEntry, conversation_ids: Iterable[str]) -> None:
         """Store a user's entry and publish it to these conversations, the inboxes and the user's other servers."""
         self._bus.set_presence(entry)
-        for channel in (user_channel(entry.user.user_id), INBOX, *map(conversation_channel, conversation_ids)):
+        # Sorted: the order of a set would differ from process to process.
+        for channel in (user_channel(entry.user.user_id), INBOX, *map(conversation_channel, sorted(conversation_ids))):
             self._bus.publish(channel, entry)
 
     def publish_membership(self, conversation_id: str, entry: PresenceEntry, *, notify_user: bool) -> None:
@@ -234,7 +235,7 @@ class ClusterPublisher:
 
     def _end_period(self) -> None:
         self._updated, self._updated_again = self._updated_again, set()
-        for conversation_id in self._updated:
+        for conversation_id in sorted(self._updated):
             self._bus.publish(INBOX, ConversationTouched(conversation_id=conversation_id))
         self._period_timer = (
             asyncio.get_running_loop().call_later(self._period_s, self._end_period) if self._updated else None

@@ -68,7 +68,7 @@ class Broker:
         """Ends of the leases of members that are not connected."""
         self._gone: dict[str, None] = {}
         """Origins whose lease has ended."""
-        self._routes: dict[tuple[str, str, str], _BusRoute] = {}
+        self._routes: dict[tuple[str, str], _BusRoute] = {}
 
     def rng(self, *names: str) -> UserRng:
         """Return the random numbers of one purpose; the same names give the same numbers in every run."""
@@ -126,7 +126,7 @@ class Broker:
         ]
 
     def _send(self, sender: BusMember, receiver: BusMember, channel: str, message: BusMessage) -> None:
-        key = (sender.name, receiver.name, channel)
+        key = (sender.name, receiver.name)
         route = self._routes.get(key)
         if route is None:
             route = self._routes[key] = _BusRoute(self.rng(*key))
@@ -137,12 +137,13 @@ class Broker:
             return
         if faults.is_hit("bus_delay", now, rng):
             delay_s += 3.0 * rng.random()
-        if faults.is_hit("bus_reorder", now, rng):
+        is_presence = isinstance(message, PresenceEntry)
+        if faults.is_hit("bus_reorder", now, rng) and not is_presence:
             self._deliver_at(now + delay_s + 0.4 * rng.random(), sender, receiver, channel, message)
             return
         route.last_at = max(route.last_at + 1e-7, now + delay_s)
         self._deliver_at(route.last_at, sender, receiver, channel, message)
-        if faults.is_hit("bus_repeat", now, rng):
+        if faults.is_hit("bus_repeat", now, rng) and not is_presence:
             self._deliver_at(now + delay_s + rng.random(), sender, receiver, channel, message)
 
     def _deliver_at(self, at: float, sender: BusMember, receiver: BusMember, channel: str, message: BusMessage) -> None:
@@ -179,7 +180,7 @@ def _announces_members(message: BusMessage) -> bool:
 
 
 class _BusRoute:
-    """Notifications of one channel from one server to another."""
+    """Notifications from one server to another; they arrive in the order of publishing, as with Redis."""
 
     __slots__ = ("last_at", "rng")
 
