@@ -21,6 +21,9 @@ EPOCH = "simulated-epoch"
 _SESSION_MS = 2_592_000_000
 _BOT = User(user_id="bot", user_name="AI", role="bot")
 
+_TABLES = tuple(table.name for table in schema.metadata.sorted_tables)
+"""Tables, each after those that it references."""
+
 T = TypeVar("T")
 
 
@@ -35,11 +38,21 @@ class SharedDatabase:
             connection.execute(insert(schema.meta).values(name=schema.EPOCH, value=EPOCH))
             _add_cast(connection)
         self.raw = self.read(_raw)
-        self._image = self.raw.serialize()
+        self._rows = {table: self.raw.execute(f"SELECT * FROM {table}").fetchall() for table in _TABLES}  # noqa: S608  names of tables
 
     def reset(self) -> None:
-        """Restore the state before the first run: the cast with empty conversations."""
-        self.raw.deserialize(self._image)
+        """Restore the state before the first run: the cast with empty conversations.
+
+        Not by `sqlite3.Connection.deserialize`, which is as fast: after hundreds of runs, a query then crashed SQLite.
+        """
+        self.raw.execute("BEGIN")
+        for table in reversed(_TABLES):
+            self.raw.execute(f"DELETE FROM {table}")  # noqa: S608  names of tables
+        for table, rows in self._rows.items():
+            if rows:
+                marks = ", ".join("?" * len(rows[0]))
+                self.raw.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608  names of tables
+        self.raw.execute("COMMIT")
 
     def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query in a transaction."""
