@@ -151,6 +151,24 @@ async def test_newcomer_to_the_room_learns_of_a_user_who_moves_within_the_grace(
     await newcomer.expect("presence_update", userId="agent-1", status="online")
 
 
+async def test_end_of_a_connection_here_reaches_the_room_that_the_user_had_joined_on_another_server(
+    start_cluster: StartCluster,
+) -> None:
+    cluster = await start_cluster(presence_grace_ms=60_000)
+    _, customer = await cluster.pair()
+    first, second = cluster.servers
+    member, here = await first.agent("agent-2"), await second.agent("agent-2")
+    assert (await member.call("join_conversation", "conv-1"))["success"]
+    await customer.expect("presence_update", userId="agent-2", status="online")
+    await member.close()
+    await end_grace(first, "agent-2")
+    await settle_all(customer, here)
+    assert statuses(customer, "agent-2") == []
+    await here.close()
+    await end_grace(second, "agent-2")
+    await customer.expect("presence_update", userId="agent-2", status="offline")
+
+
 async def test_chosen_status_is_kept_on_another_server(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(presence_grace_ms=60_000)
     first, second = cluster.servers

@@ -200,6 +200,8 @@ class PresenceManager:
             return False
         user = self._get_or_add(entry.user)
         announced = rooms | user.joined_rooms()
+        if entry.status == "offline":
+            user.remember_rooms(rooms)  # the user may still be online here, without having joined them
         if not self._update(user, rooms | user.rooms()) and entry.status != "offline":
             for room in entry.rooms:
                 if room not in announced and self._observer.is_hosted(room):
