@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from chatws.protocol.entities import Message, Wire
-    from chatws.protocol.events import Positions
+    from chatws.protocol.events import MessageRead, Positions
     from chatws.protocol.responses import HistoryAck, JoinAck
 
 OWN_IDS_KEPT = 10_000
@@ -60,6 +60,12 @@ class ConversationCursors:
         self._own_ids[client_message_id] = None
         if len(self._own_ids) > OWN_IDS_KEPT:
             self._own_ids.popitem(last=False)
+
+    def move_read_mark(self, event: MessageRead) -> list[Effect]:
+        """Deliver a read mark; one that arrives after its conversation was left would hide it at the next join."""
+        if event.conversation_id not in self._cursors:
+            return []
+        return [*self.peers.update_read_mark(event)]
 
     def is_open(self, conversation_id: str) -> bool:
         """Return whether a message may be sent: the conversation is joined, or the user did not ask to join it."""

@@ -150,7 +150,7 @@ class ChatSession:
             case Presence():
                 self._effects += self._cursors.peers.update_presence(payload)
             case events.MessageRead():
-                self._effects += self._cursors.peers.update_read_mark(payload)
+                self._effects += self._cursors.move_read_mark(payload)
             case events.AuthExpiring():
                 self._renew()
                 self._effects.append(Deliver(name, payload))
