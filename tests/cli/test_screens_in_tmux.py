@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.preloaded import CHATWS
 from tests.support.tmux import Tmux
 
 if TYPE_CHECKING:
@@ -23,20 +22,20 @@ def tmux(tmp_path: Path) -> Iterator[Tmux]:
     running.close()
 
 
-def start_customer(window: TmuxWindow, server: ServerProcess, tmp_path: Path, name: str = "Grace") -> None:
+def start_customer(window: TmuxWindow, server: ServerProcess, tmp_path: Path, name: str = "Grace", **env: str) -> None:
     options = ["--url", server.url, "--data-dir", str(tmp_path / "grace"), "--name", name]
-    window.start(str(CHATWS), "customer", *options)
+    window.start("customer", *options, **env)
 
 
 def start_agent(window: TmuxWindow, server: ServerProcess, tmp_path: Path, name: str) -> None:
     token = tmp_path / f"{name}.token"
     token.write_text(server.sign_token(name))
     options = ["--url", server.url, "--data-dir", str(tmp_path / name), "--token-file", str(token)]
-    window.start(str(CHATWS), "agent", *options)
+    window.start("agent", *options)
 
 
 def end(window: TmuxWindow, key: str, code: int) -> None:
-    """Quit, and check that the screen of the shell is restored."""
+    """Quit, and check that the normal screen is restored."""
     window.press(key)
     window.wait_for(f"exit code {code}")
     assert window.is_clean
@@ -101,9 +100,7 @@ def test_alt_keys_control_keys_and_the_editor_arrive_through_tmux(
     editor.write_text('#!/bin/sh\nprintf "from the editor" > "$1"\n')
     editor.chmod(0o700)
     grace = tmux.open("grace")
-    grace.write(f"export EDITOR={editor} PAGER=cat")
-    grace.press("Enter")
-    start_customer(grace, server, tmp_path)
+    start_customer(grace, server, tmp_path, EDITOR=str(editor), PAGER="cat")
     grace.wait_for("│ waiting for an agent")
     grace.write("a")
     grace.press("M-Enter")
@@ -142,13 +139,11 @@ def test_unreachable_server_refused_token_and_expired_session_end_in_one_line(
     window = tmux.open("one", 160, 24)
     token = tmp_path / "token"
     token.write_text("not-a-token")
-    window.start(str(CHATWS), "agent", "--url", "http://127.0.0.1:9", "--token-file", str(token))
+    window.start("agent", "--url", "http://127.0.0.1:9", "--token-file", str(token))
     window.wait_for("chatws: cannot connect to http://127.0.0.1:9(.|\n)*exit code 3")
-    window.clear()
-    window.start(str(CHATWS), "agent", "--url", shared_server.url, "--token-file", str(token))
+    window.start("agent", "--url", shared_server.url, "--token-file", str(token))
     window.wait_for("chatws: http://127.0.0.1:[0-9]+ refused(.|\n)*exit code 4")
     assert "not-a-token" not in window.text
-    window.clear()
     start_customer(window, shared_server, tmp_path)
     window.wait_for("│ waiting for an agent")
     window.write("/expire")
@@ -159,7 +154,7 @@ def test_unreachable_server_refused_token_and_expired_session_end_in_one_line(
 
 def test_the_demo_shows_both_sides_of_one_conversation(tmux: Tmux) -> None:
     window = tmux.open("demo", 140, 24)
-    window.start(str(CHATWS), "demo")
+    window.start("demo")
     window.wait_for("Tab switches sides")
     window.wait_for("with Grace|Grace, queued")
     window.write("hello agent")
@@ -192,9 +187,8 @@ def test_a_dumb_terminal_gets_lines_and_a_usual_one_the_full_screen(
     shared_server: ServerProcess, tmux: Tmux, tmp_path: Path, setting: str
 ) -> None:
     grace = tmux.open("grace")
-    grace.write(f"export {setting}")
-    grace.press("Enter")
-    start_customer(grace, shared_server, tmp_path)
+    name, _, value = setting.partition("=")
+    start_customer(grace, shared_server, tmp_path, **{name: value})
     if setting == "TERM=dumb":
         grace.wait_for("connected as Grace; /help lists the commands")
         assert grace.is_clean

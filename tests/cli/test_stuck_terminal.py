@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import pty
 import signal
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from chatws.exit_codes import ExitCode
-from tests.support.preloaded import CHATWS
+from tests.support.preloaded import PreloadedProcess
 from tests.support.server import environment_of_children
 
 if TYPE_CHECKING:
@@ -30,14 +29,8 @@ class StuckTerminal:
 
     def __init__(self, *arguments: str) -> None:
         self._keyboard, screen = pty.openpty()
-        self.child = subprocess.Popen(
-            [CHATWS, *arguments],
-            stdin=screen,
-            stdout=screen,
-            stderr=screen,
-            env={**environment_of_children(), "TERM": "xterm"},
-            start_new_session=True,
-        )
+        variables = {**environment_of_children(), "TERM": "xterm"}
+        self.child = PreloadedProcess(arguments, [screen] * 3, variables, session="own")
         os.close(screen)
 
     def read_until(self, text: bytes) -> None:
@@ -59,8 +52,7 @@ class StuckTerminal:
 
     def close(self) -> None:
         """Kill the program if it runs."""
-        if self.child.poll() is None:
-            self.child.kill()
+        self.child.kill()
         self.child.wait()
         if self._keyboard >= 0:
             os.close(self._keyboard)

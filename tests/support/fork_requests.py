@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import signal
+import sys
+import termios
 import threading
 from collections.abc import Callable, Sequence
 
 # Locust replaces the functions of the module by those of gevent.
 from os import close, fork, waitpid
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 MAX_REQUEST_BYTES: Final = 1024 * 1024
 DESCRIPTORS: Final = 4
 """Descriptors in a request: standard streams, and a socket for process id and exit code."""
+
+
+Session = Literal["inherited", "own", "terminal"]
+"""Session of a program: that of the fork server, or its own, with its standard input as controlling terminal or not."""
 
 
 class ForkRequest(msgspec.Struct, frozen=True):
@@ -26,6 +33,7 @@ class ForkRequest(msgspec.Struct, frozen=True):
     env: dict[str, str]
     folder: str
     cores: list[int] = []
+    session: Session = "inherited"
 
 
 def prepare_to_fork() -> None:
@@ -56,6 +64,7 @@ def fork_program(message: bytes, descriptors: Sequence[int], run: Callable[[list
         for number, descriptor in enumerate(streams):
             os.dup2(descriptor, number)
             close(descriptor)
+        _begin_session(request.session)
         os.chdir(request.folder)
         os.environ.clear()
         os.environ.update(request.env)
@@ -69,3 +78,13 @@ def fork_program(message: bytes, descriptors: Sequence[int], run: Callable[[list
     _, status = waitpid(pid, 0)
     os.write(report, str(os.waitstatus_to_exitcode(status)).encode())
     os._exit(0)
+
+
+def _begin_session(session: Session) -> None:
+    if session == "inherited":
+        return
+    os.setsid()
+    if session == "terminal":
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    # As in a program whose standard output is a terminal from its start.
+    sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]  # not replaced yet

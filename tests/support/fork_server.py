@@ -15,12 +15,15 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from select import POLLIN, poll
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from chatws_loadtest import worker_pool
 from tests.support.fork_requests import DESCRIPTORS, MAX_REQUEST_BYTES, ForkRequest, fork_program, prepare_to_fork
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CHATWS: Final = ("chatws_cli.main", "run")
 PROGRAMS: Final = {
@@ -47,6 +50,15 @@ IMPORTED_LATER: Final = (
 )
 """Modules that the programs import while they run."""
 
+IMPORTED_FOR_TERMINALS: Final = (
+    "chatws_cli.demo.split_view",
+    "chatws_cli.tui.app",
+    "chatws_cli.tui.controller",
+    "chatws_cli.tui.preferences",
+    "textual.drivers.linux_driver",
+)
+"""Modules that programs import in a terminal; the first of these programs imports them here."""
+
 LOAD_PROCESS: Final = Path(__file__).with_name("load_process.py")
 
 
@@ -71,7 +83,10 @@ def main() -> None:
             message, descriptors, _, _ = socket.recv_fds(control, MAX_REQUEST_BYTES, DESCRIPTORS)
             if not message:
                 return
-            if msgspec.json.decode(message, type=ForkRequest).argv[0] == LOCUST:
+            request = msgspec.json.decode(message, type=ForkRequest)
+            if request.session != "inherited":
+                _import_all(IMPORTED_FOR_TERMINALS)
+            if request.argv[0] == LOCUST:
                 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
                     sender.connect(address)
                     socket.send_fds(sender, [message], descriptors)
@@ -82,12 +97,16 @@ def main() -> None:
 
 
 def _import_programs() -> None:
-    for module in IMPORTED_LATER:
-        import_module(module)
+    _import_all(IMPORTED_LATER)
     for command in ("serve", "token", "customer", *PROGRAMS):
         # This imports the modules of the options, too.
         with suppress(SystemExit):
             _run(["chatws", command, "--help"])
+
+
+def _import_all(modules: Sequence[str]) -> None:
+    for module in modules:
+        import_module(module)
 
 
 def _run(argv: list[str]) -> None:

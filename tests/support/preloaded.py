@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from tests.support.fork_requests import ForkRequest
+from tests.support.fork_requests import ForkRequest, Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,10 +40,11 @@ class PreloadedProcess:
         folder: Path | None = None,
         *,
         program: str = str(CHATWS),
+        session: Session = "inherited",
     ) -> None:
         """Start ``chatws``, or ``locust``, with the descriptors of its three standard streams."""
         self.returncode: int | None = None
-        request = ForkRequest([program, *arguments], dict(env), str(folder or Path.cwd()))
+        request = ForkRequest([program, *arguments], dict(env), str(folder or Path.cwd()), session=session)
         self._report, report = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with report:
             socket.send_fds(_fork_server(), [msgspec.json.encode(request)], [*streams, report.fileno()])

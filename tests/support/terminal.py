@@ -7,13 +7,12 @@ import os
 import pty
 import re
 import signal
-import subprocess
 import termios
 import threading
 import time
 from typing import TYPE_CHECKING
 
-from tests.support.preloaded import CHATWS
+from tests.support.preloaded import PreloadedProcess
 from tests.support.server import environment_of_children
 
 if TYPE_CHECKING:
@@ -31,14 +30,8 @@ class TerminalProcess:
         self._screen: int | None = screen  # None after the end of the program
         self._changed = threading.Condition()
         self._received = ""
-        self.child = subprocess.Popen(
-            [CHATWS, *arguments],
-            stdin=screen,
-            stdout=screen,
-            stderr=screen,
-            env={**environment_of_children(), "TERM": "xterm", **(env or {})},
-            start_new_session=True,
-        )
+        variables = {**environment_of_children(), "TERM": "xterm", **(env or {})}
+        self.child = PreloadedProcess(arguments, [screen] * 3, variables, session="own")
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -89,9 +82,8 @@ class TerminalProcess:
 
     def close(self) -> None:
         """Kill the program if it runs, and close the terminal."""
-        if self.child.poll() is None:
-            self.child.kill()
-            self.child.wait()
+        self.child.kill()
+        self.child.wait()
         self._close_screen()
         os.close(self._keyboard)
 

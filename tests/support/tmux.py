@@ -1,23 +1,30 @@
-"""Terminal in a separate tmux server: sends keys and reads the screen."""
+"""Terminal in a separate tmux server: sends keys and reads the screen.
+
+A window runs `tests.support.tmux_window`, which gives its terminal to the programs that the test starts.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-import shlex
 import signal
 import subprocess
+import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from tests.support.preloaded import PreloadedProcess
 from tests.support.server import environment_of_children
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-_POLL_S = 0.05
+_POLL_S = 0.1
+_WINDOW: Final = Path(__file__).with_name("tmux_window.py")
 
 
 class Tmux:
@@ -29,9 +36,12 @@ class Tmux:
         self._env = {**environment_of_children(), "LANG": "C.UTF-8", "TERM": "xterm-256color"}
 
     def open(self, name: str, columns: int = 110, rows: int = 30) -> TmuxWindow:
-        """Open a window with a shell in it."""
-        self.run("new-session", "-d", "-s", name, "-x", str(columns), "-y", str(rows), "PS1='$ ' sh")
-        return TmuxWindow(self, name)
+        """Open a window, and return it once a program can be started in it."""
+        size = ["-x", str(columns), "-y", str(rows)]
+        self.run("new-session", "-d", "-s", name, *size, sys.executable, "-I", "-S", str(_WINDOW))
+        window = TmuxWindow(self, name, self._env)
+        window.wait_for(r"^\$")
+        return window
 
     def run(self, *arguments: str) -> str:
         """Run a tmux command and return what it printed."""
@@ -46,11 +56,14 @@ class Tmux:
 
 
 class TmuxWindow:
-    """Terminal window with a shell."""
+    """Terminal window in which one program after another is started."""
 
-    def __init__(self, tmux: Tmux, name: str) -> None:
+    def __init__(self, tmux: Tmux, name: str, env: Mapping[str, str]) -> None:
         self._tmux = tmux
         self._name = name
+        # The value of TMUX serves only to tell programs that they run in tmux.
+        self._env = {**env, "TERM": "screen", "TMUX": "tests,0,0"}
+        self._program: PreloadedProcess | None = None
 
     @property
     def text(self) -> str:
@@ -68,23 +81,28 @@ class TmuxWindow:
         flags = "#{alternate_on}#{mouse_any_flag}#{cursor_flag}"
         return self._tmux.run("display-message", "-p", "-t", self._name, flags).strip() == "001"
 
-    def start(self, *command: str) -> None:
-        """Run a command and then print its exit code."""
-        self.write(f"{shlex.join(command)}; echo exit code $?")
-        self.press("Enter")
+    def start(self, *arguments: str, **env: str) -> None:
+        """Clear the window, start ``chatws`` in it, and print its exit code at its end."""
+        terminal = os.open(
+            self._tmux.run("display-message", "-p", "-t", self._name, "#{pane_tty}").strip(), os.O_RDWR | os.O_NOCTTY
+        )
+        os.write(terminal, b"\x1b[2J\x1b[H")
+        program = PreloadedProcess(arguments, [terminal] * 3, {**self._env, **env}, session="terminal")
 
-    def clear(self) -> None:
-        """Clear the screen; the shell must be at its prompt."""
-        self.write("clear")
-        self.press("Enter")
-        self.wait_until_absent("exit code")
+        def print_exit_code() -> None:
+            code = program.wait()
+            with suppress(OSError):  # the window was closed
+                os.write(terminal, f"exit code {code}\r\n".encode())
+            os.close(terminal)
+
+        threading.Thread(target=print_exit_code, daemon=True).start()
+        self._program = program
 
     @property
     def child(self) -> int:
         """Process id of the program in the window."""
-        shell = int(self._tmux.run("display-message", "-p", "-t", self._name, "#{pane_pid}"))
-        (child,) = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
-        return int(child)
+        assert self._program is not None, "no program was started"
+        return self._program.pid
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the program in the window."""

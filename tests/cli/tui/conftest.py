@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from textual._context import active_app
 
-from chatws_cli.tui.app import ChatApp
 from chatws_cli.tui.preferences import Preferences
-from tests.cli.tui.tui_driver import TuiDriver, agent_controller, customer_controller
+from tests.cli.tui.tui_driver import ObservedApp, TuiDriver, agent_controller, customer_controller
 from tests.support.chat import RunningChat, until
 from tests.support.peer import TIMEOUT_S
 
@@ -43,7 +42,7 @@ async def running_app(
     controllers: Sequence[ChatController], size: tuple[int, int], preferences: Preferences
 ) -> AsyncIterator[TuiDriver]:
     """Run an application in a separate task, because Textual uses context variables, which fixtures do not share."""
-    app = ChatApp(controllers, preferences)
+    app = ObservedApp(controllers, preferences)
     opened: asyncio.Future[Pilot[int]] = asyncio.get_running_loop().create_future()
     closing = asyncio.Event()
 

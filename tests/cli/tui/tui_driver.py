@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chatws.client import AgentClient, CustomerClient
 from chatws_cli.tui.app import ChatApp
@@ -13,17 +13,30 @@ from chatws_cli.tui.preferences import Preferences
 from tests.support.chat import until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from rich.console import RenderableType
     from textual.pilot import Pilot
+    from textual.screen import Screen
 
     from tests.support.chat import RunningChat
+
+
+class ObservedApp(ChatApp):
+    """Application that counts the updates of its screen: rendering it takes longer than most updates."""
+
+    updates = 0
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        self.updates += 1
+        super()._display(screen, renderable)
 
 
 class TuiDriver:
     """Running application with its pilot and controller."""
 
-    def __init__(self, app: ChatApp, pilot: Pilot[int], controller: ChatController) -> None:
+    def __init__(self, app: ObservedApp, pilot: Pilot[int], controller: ChatController) -> None:
         self.app = app
         self.pilot = pilot
         self.controller = controller
@@ -52,15 +65,27 @@ class TuiDriver:
             AssertionError: no match in time.
         """
         try:
-            await until(lambda: re.search(pattern, self.text))
+            await self._until_text(lambda text: re.search(pattern, text) is not None)
         except TimeoutError:
             raise AssertionError(f"no {pattern!r} on\n{self.text}") from None
 
     async def wait_until_absent(self, pattern: str) -> None:
         try:
-            await until(lambda: not re.search(pattern, self.text))
+            await self._until_text(lambda text: re.search(pattern, text) is None)
         except TimeoutError:
             raise AssertionError(f"still {pattern!r} on\n{self.text}") from None
+
+    async def _until_text(self, is_expected: Callable[[str], bool]) -> None:
+        checked = -1
+
+        def check() -> bool:
+            nonlocal checked
+            if checked == self.app.updates:
+                return False
+            checked = self.app.updates
+            return is_expected(self.text)
+
+        await until(check)
 
 
 def text_of(app: ChatApp) -> str:

@@ -18,7 +18,6 @@ from chatws_loadtest.chatlog_timeline.screen_state import TimelineScreenState
 from chatws_loadtest.chatlog_timeline.timeline_content import make_content
 from tests.loadtest.chatlog.test_timeline_command import record_meeting, timeline
 from tests.loadtest.command import run_command
-from tests.support.preloaded import CHATWS
 from tests.support.tmux import Tmux
 
 if TYPE_CHECKING:
@@ -205,7 +204,7 @@ def test_screen_in_a_terminal_begins_at_a_message_and_restores_the_terminal(tmp_
     file = tmp_path / "a.chatlog"
     record_meeting(file)
     window = tmux.open("timeline", *SMALL)
-    window.start(str(CHATWS), "timeline", str(file), "--screen", "--explain", "m2")
+    window.start("timeline", str(file), "--screen", "--explain", "m2")
     window.wait_for("m2 in r1, seq 2: u1 sent it at 2.000 s")
     window.wait_for("2.000 m2 +sent")
     window.wait_for("Fault.*Filter.*Rooms.*Quit")

@@ -12,7 +12,6 @@ from chatws_loadtest.tap.screen_state import MAX_CONNECTIONS, MAX_EVENTS, TapScr
 from chatws_loadtest.tap.tap_records import TapRecord
 from tests.loadtest.tap.test_tap_command import talk
 from tests.support.ports import free_port
-from tests.support.preloaded import CHATWS
 from tests.support.tmux import Tmux
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def test_screen_shows_pairs_pauses_and_filters(shared_server: ServerProcess, tmu
     window = tmux.open("tap", 60, 24)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    window.start(str(CHATWS), "tap", shared_server.url, "--listen", str(port), "--rule", "duplicate message_received")
+    window.start("tap", shared_server.url, "--listen", str(port), "--rule", "duplicate message_received")
     window.wait_for(f"^127.0.0.1:{port}  0 open, 0 events, 0 flags")
     asyncio.run(talk(url, shared_server))
     window.wait_for(r"= +u1 ack of send_message ok r1 m1 seq")
@@ -61,7 +60,7 @@ def test_screen_shows_pairs_pauses_and_filters(shared_server: ServerProcess, tmu
 def test_screen_of_a_port_in_use_ends_with_one_line(shared_server: ServerProcess, tmux: Tmux) -> None:
     window = tmux.open("tap", 100, 24)
     port = shared_server.url.rpartition(":")[2]
-    window.start(str(CHATWS), "tap", shared_server.url, "--listen", port)
+    window.start("tap", shared_server.url, "--listen", port)
     window.wait_for("exit code 2")
     assert f"chatws tap: port {port} of 127.0.0.1 cannot be used: Address already in use" in window.text
     assert window.is_clean
