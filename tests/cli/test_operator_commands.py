@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from typing import TYPE_CHECKING
 
-from tests.support.output import OutputLines
-from tests.support.preloaded import CHATWS
-from tests.support.server import environment_of_children
+from tests.support.commands import PipedCommand
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,14 +20,9 @@ def test_operator_finds_a_customer_and_kicks_them(
 ) -> None:
     session = shared_server.new_session()
     (tmp_path / "session").write_text(session["sessionId"])
-    command = [str(CHATWS), "tail", "--as", "customer", "--url", shared_server.url]
-    child = subprocess.Popen(
-        [*command, "--secret-file", str(tmp_path / "session")],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment_of_children(),
-    )  # fmt: skip
-    assert child.stdout is not None
-    lines = OutputLines(child.stdout)
-    lines.wait_for("conversation", 30)
+    command = ["tail", "--as", "customer", "--url", shared_server.url, "--secret-file", str(tmp_path / "session")]
+    child = PipedCommand(*command)
+    child.stdout.wait_for("conversation", 60)
     access = ["--url", shared_server.url, "--data-dir", str(shared_server.data_dir)]
     shown = chatws("connections", "--conversation", session["conversationId"], *access)
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -40,8 +32,8 @@ def test_operator_finds_a_customer_and_kicks_them(
     assert json.loads(line)["conversations"] == [session["conversationId"]]
     kicked = chatws("kick", session["userId"], *access)
     assert (kicked.returncode, kicked.stdout) == (0, "connections closed on this server: 1\n")
-    assert child.wait(timeout=30) == 4
-    lines.join()
+    assert child.wait(timeout=60) == 4
+    child.close()
     assert chatws("connections", "--user", session["userId"], "--json", *access).stdout == ""
 
 
@@ -70,21 +62,14 @@ def test_trace_shows_what_a_customer_sends_without_its_text(
     (tmp_path / "session").write_text(session["sessionId"])
     access = ["--url", shared_server.url, "--data-dir", str(shared_server.data_dir)]
     for target in (session["userId"], session["conversationId"]):
-        child = subprocess.Popen(
-            [str(CHATWS), "trace", target, *access],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment_of_children(),
-        )  # fmt: skip
-        assert child.stdout is not None
-        assert child.stderr is not None
-        lines, errors = OutputLines(child.stdout), OutputLines(child.stderr)
-        errors.wait_for(f"tracing .*{target}", 30)
+        child = PipedCommand("trace", target, *access)
+        child.stderr.wait_for(f"tracing .*{target}", 60)
         chatws("send", "private", "--url", shared_server.url, "--secret-file", str(tmp_path / "session"))
-        lines.wait_for(rf".*{session['userId']}  ->  send_message  \d+ B  [0-9.]+ ms", 30)
+        child.stdout.wait_for(rf".*{session['userId']}  ->  send_message  \d+ B  [0-9.]+ ms", 60)
         child.send_signal(signal.SIGINT)
-        assert child.wait(timeout=30) == 130
-        lines.join()
-        errors.join()
-        assert "private" not in lines.text
+        assert child.wait(timeout=60) == 130
+        child.close()
+        assert "private" not in child.stdout.text
 
 
 def test_trace_as_an_agent_is_refused(chatws: RunCommand, shared_server: ServerProcess, tmp_path: Path) -> None:

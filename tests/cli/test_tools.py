@@ -8,32 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.output import OutputLines
+from tests.support.commands import PipedCommand
 from tests.support.preloaded import CHATWS
-from tests.support.server import ServerProcess, environment_of_children
+from tests.support.server import ServerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.cli.conftest import RunCommand
-
-
-class TailProcess:
-    """``chatws tail`` in a child process."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.child = subprocess.Popen(
-            [CHATWS, "tail", *arguments], stdout=subprocess.PIPE, text=True, env=environment_of_children()
-        )
-        assert self.child.stdout is not None
-        self.lines = OutputLines(self.child.stdout)
-
-    def close(self) -> None:
-        if self.child.poll() is None:
-            self.child.kill()
-        self.child.wait()
-        self.lines.join()
 
 
 @pytest.fixture
@@ -46,8 +29,8 @@ def customer_options(shared_server: ServerProcess, tmp_path: Path) -> list[str]:
 
 
 @pytest.fixture
-def tail_processes() -> Iterator[list[TailProcess]]:
-    opened: list[TailProcess] = []
+def tail_processes() -> Iterator[list[PipedCommand]]:
+    opened: list[PipedCommand] = []
     yield opened
     for one in opened:
         one.close()
@@ -87,27 +70,27 @@ def test_send_without_an_ack_in_time_is_exit_code_1(chatws: RunCommand, tmp_path
 
 
 def test_tail_follows_a_conversation_as_lines(
-    chatws: RunCommand, customer_options: list[str], tail_processes: list[TailProcess]
+    chatws: RunCommand, customer_options: list[str], tail_processes: list[PipedCommand]
 ) -> None:
     chatws("send", "earlier", *customer_options)
-    tail_processes.append(TailProcess("--as", "customer", *customer_options, "--count", "1"))
-    tail_processes[0].lines.wait_for("you: earlier", 20)
+    tail_processes.append(PipedCommand("tail", "--as", "customer", *customer_options, "--count", "1"))
+    tail_processes[0].stdout.wait_for("you: earlier", 60)
     chatws("send", "now", *customer_options)
-    tail_processes[0].lines.wait_for("you: now", 20)
-    assert tail_processes[0].child.wait(20) == 0
+    tail_processes[0].stdout.wait_for("you: now", 60)
+    assert tail_processes[0].wait(60) == 0
 
 
 def test_tail_follows_the_inbox_as_json_until_a_signal(
-    chatws: RunCommand, customer_options: list[str], shared_server: ServerProcess, tail_processes: list[TailProcess]
+    chatws: RunCommand, customer_options: list[str], shared_server: ServerProcess, tail_processes: list[PipedCommand]
 ) -> None:
-    tail_processes.append(TailProcess(*agent_options(shared_server), "--json"))
-    tail_processes[0].lines.wait_for("authenticated", 20)
+    tail_processes.append(PipedCommand("tail", *agent_options(shared_server), "--json"))
+    tail_processes[0].stdout.wait_for("authenticated", 60)
     chatws("send", "for the inbox", *customer_options)
-    found = tail_processes[0].lines.wait_for('.*"conversation_updated".*for the inbox.*', 20)
+    found = tail_processes[0].stdout.wait_for('.*"conversation_updated".*for the inbox.*', 60)
     record: dict[str, Any] = json.loads(found[0])
     assert record["data"]["conversation"]["lastMessage"]["content"] == "for the inbox"
-    tail_processes[0].child.send_signal(signal.SIGTERM)
-    assert tail_processes[0].child.wait(20) == 143
+    tail_processes[0].send_signal(signal.SIGTERM)
+    assert tail_processes[0].wait(60) == 143
 
 
 def test_doctor_finds_nothing_wrong_before_the_first_start_and_changes_nothing(

@@ -12,13 +12,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatws.protocol.webhook_signature import WebhookSigner, new_secret
+from tests.support.commands import PipedCommand
 from tests.support.output import OutputLines
-from tests.support.preloaded import CHATWS
 from tests.support.server import environment_of_children
 
 if TYPE_CHECKING:
@@ -33,22 +33,10 @@ BODY = b'{"type": "message.created", "data": {"content": "hi\\u001b[2J", "sender
 
 
 @contextmanager
-def listening(*options: str) -> Iterator[tuple[subprocess.Popen[str], str, OutputLines]]:
-    """Run ``chatws webhook listen`` on a free port; yield its process, its URL and its output."""
-    child = subprocess.Popen(
-        [str(CHATWS), "webhook", "listen", "--port", "0", *options],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment_of_children(),
-    )  # fmt: skip
-    assert child.stdout is not None
-    assert child.stderr is not None
-    lines, errors = OutputLines(child.stdout), OutputLines(child.stderr)
-    try:
-        yield child, errors.wait_for(r"listening on (http://\S+/);", 30)[1], lines
-    finally:
-        child.kill()
-        child.wait()
-        lines.join()
-        errors.join()
+def listening(*options: str) -> Iterator[tuple[PipedCommand, str]]:
+    """Run ``chatws webhook listen`` on a free port; yield its process and its URL."""
+    with closing(PipedCommand("webhook", "listen", "--port", "0", *options)) as child:
+        yield child, child.stderr.wait_for(r"listening on (http://\S+/);", 60)[1]
 
 
 def post(url: str, headers: dict[str, str], body: bytes = BODY) -> int:
@@ -72,12 +60,11 @@ def send(server: ServerProcess, *texts: str) -> None:
 
 
 def test_events_of_a_server_are_verified_with_its_secret(start_server: StartServer, tmp_path: Path) -> None:
-    with listening("--data-dir", str(tmp_path / "server"), "--count", "3", "--json") as (child, url, lines):
+    with listening("--data-dir", str(tmp_path / "server"), "--count", "3", "--json") as (child, url):
         server = start_server("--set", f"webhook_url={url}", data_dir=tmp_path / "server")
         send(server, "one", "two", "three")
-        assert child.wait(timeout=30) == 0
-        lines.join()
-    records = [json.loads(line) for line in lines.lines]
+        assert child.wait(timeout=60) == 0
+    records = [json.loads(line) for line in child.stdout.lines]
     assert [record["body"]["data"]["content"] for record in records] == ["one", "two", "three"]
     assert {(record["verified"], record["problem"], record["repeated"]) for record in records} == {(True, None, False)}
 
@@ -118,16 +105,15 @@ def test_forged_old_and_repeated_requests_are_marked(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(f"{secret}\n")
     now_s = int(time.time())
     genuine = WebhookSigner.parse(secret).headers("id-1", now_s, BODY)
-    with listening("--secret-file", str(tmp_path / "secret"), "--count", "6", "--status", "202") as (child, url, lines):
+    with listening("--secret-file", str(tmp_path / "secret"), "--count", "6", "--status", "202") as (child, url):
         assert post(url, genuine) == 202
         assert post(url, genuine) == 202
         assert post(url, genuine, BODY + b" ") == 401
         assert post(url, WebhookSigner.parse(new_secret()).headers("id-2", now_s, BODY)) == 401
         assert post(url, WebhookSigner.parse(secret).headers("id-3", now_s - 600, BODY)) == 401
         assert post(url, {}) == 401
-        assert child.wait(timeout=30) == 1
-        lines.join()
-    first, again, *bad = lines.lines
+        assert child.wait(timeout=60) == 1
+    first, again, *bad = child.stdout.lines
     assert first.endswith("#1 Ada:  hi[2J")
     assert again == f"{first}  [repeated]"
     assert all(line.startswith("NOT VERIFIED  ") for line in bad)
@@ -136,7 +122,7 @@ def test_forged_old_and_repeated_requests_are_marked(tmp_path: Path) -> None:
 
 
 def test_listener_ends_with_ctrl_c(tmp_path: Path) -> None:
-    with listening("--data-dir", str(tmp_path)) as (child, _, _):
+    with listening("--data-dir", str(tmp_path)) as (child, _):
         child.send_signal(signal.SIGINT)
         assert child.wait(timeout=30) == 130
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from contextlib import suppress
 
-from tests.support.preloaded import CHATWS, run_preloaded
+from tests.support.output import OutputLines
+from tests.support.preloaded import CHATWS, PreloadedProcess, run_preloaded
 from tests.support.server import environment_of_children
 
 TIMEOUT_S = 60
@@ -19,3 +22,27 @@ def run_chatws(*arguments: str, stdin: str = "", env: dict[str, str] | None = No
     return subprocess.run(
         command, input=stdin, env={**variables, **env}, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
+
+
+class PipedCommand(PreloadedProcess):
+    """Running command whose standard input stays open, and whose output is collected, until ``close``."""
+
+    def __init__(self, *arguments: str) -> None:
+        pipes = [os.pipe() for _ in range(3)]
+        (input_end, stdin), (stdout, output_end), (stderr, error_end) = pipes
+        try:
+            super().__init__(arguments, [input_end, output_end, error_end], environment_of_children())
+        finally:
+            for descriptor in (input_end, output_end, error_end):
+                os.close(descriptor)
+        self.stdin = os.fdopen(stdin, "w", encoding="utf-8")
+        self.stdout, self.stderr = (OutputLines(os.fdopen(end, encoding="utf-8")) for end in (stdout, stderr))
+
+    def close(self) -> None:
+        """Kill the command if it runs, and read the rest of its output."""
+        with suppress(BrokenPipeError):
+            self.stdin.close()
+        self.kill()
+        self.wait()
+        self.stdout.join()
+        self.stderr.join()
