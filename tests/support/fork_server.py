@@ -39,6 +39,8 @@ PROGRAMS: Final = {
 }
 """Command → module and function of its program; that of the others is `CHATWS`, which executes these."""
 
+TEST_PROGRAMS: Final = {"supervisor-of-tests": ("tests.support.workers", "main")}
+
 LOCUST: Final = "locust"
 IMPORTED_LATER: Final = (
     "alembic.command",
@@ -47,6 +49,7 @@ IMPORTED_LATER: Final = (
     "chatws_cli.dev_agent",
     "chatws_cli.startup_message",
     "chatws_cli.text_ui.text_mode",
+    "tests.support.workers",
 )
 """Modules that the programs import while they run."""
 
@@ -111,7 +114,7 @@ def _import_all(modules: Sequence[str]) -> None:
 
 def _run(argv: list[str]) -> None:
     """Run the program of a command; it raises SystemExit at its end."""
-    module, function = PROGRAMS.get(argv[1], CHATWS)
+    module, function = (PROGRAMS | TEST_PROGRAMS).get(argv[1], CHATWS)
     sys.argv = argv[1:] if argv[1] in PROGRAMS else argv
     getattr(import_module(module), function)()
 

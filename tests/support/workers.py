@@ -1,31 +1,39 @@
 """Supervisor of several server processes in a subprocess, each server with an in-memory database.
 
-``python -m tests.support.workers SETTINGS_JSON`` runs the supervisor and prints the URL of each server.
+`main` runs the supervisor in a process forked by `tests.support.fork_server`, and prints the URL of each server. The
+servers are forked too: each would spend a second of processor time on imports. ``tests/cluster/test_workers.py``
+executes their program.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
-import subprocess
 import sys
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import msgspec
 
 from chatws.server import StartError, run_workers
+from chatws.server.workers import __main__ as server_program
 from chatws.server.workers import worker
 from chatws.settings import Settings
 from tests.support.output import OutputLines
+from tests.support.preloaded import PreloadedProcess
 from tests.support.server import END_TIMEOUT_S, START_TIMEOUT_S, environment_of_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROOT = Path(__file__).parent.parent.parent
+COMMAND = "supervisor-of-tests"
+"""Command under which the fork server runs `main`."""
+
+MAX_STREAM = 2
 INITIAL_BACKOFF_S = 0.01
 MAX_FAILURES = 3
 """Smaller than the real limits, so that a test of repeated failures is short."""
@@ -36,19 +44,14 @@ class SupervisorProcess:
 
     def __init__(self, data_dir: Path, count: int, **settings: object) -> None:
         all_settings = {"workers": count, "port": 0, "database_url": "sqlite://", "data_dir": str(data_dir), **settings}
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.workers", msgspec.json.encode(all_settings).decode()],
-            cwd=ROOT,
-            env=environment_of_children(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        assert self._child.stdout is not None
-        assert self._child.stderr is not None
-        self.stdout, self.log = OutputLines(self._child.stdout), OutputLines(self._child.stderr)
+        pipes = [os.pipe(), os.pipe()]
+        self.stdout, self.log = (OutputLines(os.fdopen(end, encoding="utf-8")) for end, _ in pipes)
+        with Path(os.devnull).open("rb") as stdin:
+            streams = [stdin.fileno(), *(end for _, end in pipes)]
+            arguments = [COMMAND, msgspec.json.encode(all_settings).decode()]
+            self._child = PreloadedProcess(arguments, streams, environment_of_children())
+        for _, end in pipes:
+            os.close(end)
 
     @property
     def pid(self) -> int:
@@ -84,9 +87,8 @@ class SupervisorProcess:
 
     def stop(self) -> None:
         """Kill the remaining processes at the end of a test."""
-        if self._child.poll() is None:
-            self._child.kill()
-            self._child.wait()
+        self._child.kill()
+        self._child.wait()
         for pid in self.pids().values():
             if is_running(pid):
                 os.kill(pid, signal.SIGKILL)
@@ -122,20 +124,37 @@ def is_healthy(url: str) -> bool:
         return False
 
 
-def main() -> int:
-    settings = msgspec.json.decode(sys.argv[1], type=Settings, dec_hook=lambda _kind, text: Path(text))
+def main() -> NoReturn:
+    """Run the supervisor with the settings of the last argument, in a session of its own."""
+    os.setsid()
+    settings = msgspec.json.decode(sys.argv[-1], type=Settings, dec_hook=lambda _kind, text: Path(text))
     worker.INITIAL_BACKOFF_S, worker.MAX_FAILURES = INITIAL_BACKOFF_S, MAX_FAILURES
+    # The function is called in the new process in place of an execution, with its streams and its process group.
+    execute = asyncio.create_subprocess_exec
+    asyncio.create_subprocess_exec = partial(execute, preexec_fn=_serve)
     try:
-        return run_workers(settings, lambda urls: _write(sys.stdout, f"listening on {' '.join(urls)}"))
+        code = run_workers(settings, lambda urls: _write(sys.stdout, f"listening on {' '.join(urls)}"))
     except StartError as problem:
         _write(sys.stderr, str(problem))
-        return 1
+        code = 1
+    sys.exit(code)
+
+
+def _serve() -> NoReturn:
+    """Run a server in the process that was forked for it, and end this process."""
+    code = 1
+    try:
+        os.closerange(MAX_STREAM + 1, os.sysconf("SC_OPEN_MAX"))
+        # Of the supervisor: its event loop and its signal handlers.
+        asyncio._set_running_loop(None)
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        code = server_program.main()
+    finally:
+        os._exit(code)
 
 
 def _write(stream: TextIO, line: str) -> None:
     stream.write(line + "\n")
     stream.flush()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
