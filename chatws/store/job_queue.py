@@ -178,7 +178,8 @@ class TaskJobQueue(JobQueue[J]):
 
     def _notify_posted(self) -> None:
         while self._idle:
-            woken = self._idle.popleft()
+            # The task that ran last: its connection is open, and its PostgreSQL process has the tables in its caches.
+            woken = self._idle.pop()
             if not woken.done():  # cancelled with its task
                 woken.set_result(None)
                 break

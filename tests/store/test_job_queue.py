@@ -72,16 +72,16 @@ async def test_jobs_posted_before_the_end_are_taken_before_it() -> None:
     assert [queue.take(1), queue.take(1), queue.take(1)] == [[job], [], []]
 
 
-async def test_task_that_waits_is_woken_by_the_first_job() -> None:
+async def test_of_tasks_that_wait_the_last_gets_the_first_job() -> None:
     queue: TaskJobQueue[QueryJob] = TaskJobQueue(10)
     waiting = [asyncio.create_task(queue.take(1)) for _ in range(2)]
     await asyncio.sleep(0)
     first, second = _job(), _job()
     queue.post(first)
     await asyncio.sleep(0)
-    assert [task.done() for task in waiting] == [True, False]
+    assert [task.done() for task in waiting] == [False, True], "not the last one, whose connection was used last"
     queue.post(second)
-    assert await asyncio.gather(*waiting) == [[first], [second]]
+    assert await asyncio.gather(*waiting) == [[second], [first]]
 
 
 async def test_closed_queue_gives_its_jobs_to_tasks_before_it_ends() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, insert, inspect, select
+from sqlalchemy.engine.mock import MockConnection
 
 from chatws.protocol.ids import new_secret_id
 from chatws.store import schema
@@ -13,6 +14,8 @@ from chatws.store.errors import Damaged, SchemaMismatch
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from sqlalchemy import Dialect
+    from sqlalchemy.schema import ExecutableDDLElement
 
 _VERSIONS = Table(
     "alembic_version",
@@ -21,6 +24,9 @@ _VERSIONS = Table(
     PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 """Alembic's own table, with one row."""
+
+_definitions: dict[str, list[str]] = {}
+"""Dialect → statements that create the newest tables. To compile them takes as long as to open an existing database."""
 
 _REVISION = select(_VERSIONS.c.version_num)
 
@@ -80,6 +86,21 @@ def alembic_config(connection: Connection) -> Config:
 
 def _create(connection: Connection) -> None:
     """Create the newest tables at once, which takes no alembic; a test compares them with those of the migrations."""
-    schema.metadata.create_all(connection, checkfirst=False)
-    _VERSIONS.create(connection)
+    name = connection.dialect.name
+    if name not in _definitions:
+        _definitions[name] = _compile_definitions(connection.dialect)
+    for statement in _definitions[name]:
+        connection.exec_driver_sql(statement)
     connection.execute(insert(_VERSIONS), {"version_num": schema.REVISION})
+
+
+def _compile_definitions(dialect: Dialect) -> list[str]:
+    statements: list[str] = []
+
+    def add(statement: ExecutableDDLElement, *_: object) -> None:
+        statements.append(str(statement.compile(dialect=dialect)))
+
+    recorder = MockConnection(dialect, add)
+    for metadata in (schema.metadata, _VERSIONS.metadata):
+        metadata.create_all(recorder, checkfirst=False)
+    return statements
