@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).parent
 
-# No deadline per example: on a busy machine an example may take any time.
-settings.register_profile("no-deadline", deadline=None)
-settings.load_profile("no-deadline")
+# No deadline per example: on a busy machine an example may take any time. Each run draws other examples.
+settings.register_profile("chatws", deadline=None, max_examples=40)
+settings.load_profile("chatws")
 
 LONG_DIRECTORIES = ("cluster", "web", "cli", "e2e", "loadtest", "benchmarks")
 """Directories with the longest files. They start first: a long file that starts last leaves a processor idle.

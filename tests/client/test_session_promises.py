@@ -44,7 +44,7 @@ def run(schedule: list[object]) -> Simulation:
     return sim
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(schedules)
 def test_messages_are_delivered_once_and_in_order_under_any_faults(
     schedule: list[object],
@@ -54,7 +54,7 @@ def test_messages_are_delivered_once_and_in_order_under_any_faults(
     assert [message.seq for message in sim.delivered] == list(range(1, len(sim.stored) + 1))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(schedules)
 def test_posted_messages_are_stored_once_and_resolved_once_under_any_faults(
     schedule: list[object],
@@ -67,7 +67,7 @@ def test_posted_messages_are_stored_once_and_resolved_once_under_any_faults(
     assert all(isinstance(sim.outcomes[request_id], SendAck) for request_id in sim.posted)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(schedules)
 def test_stop_at_any_point_resolves_every_request_once(schedule: list[object]) -> None:
     sim = run(schedule)

@@ -16,7 +16,7 @@ from tests.support.peer import Peer
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SEED = 20251028
-FRAMES = 1_500
+FRAMES = 600
 ATTACKERS = 4
 EXCHANGE_EVERY = 50
 

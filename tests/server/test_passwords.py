@@ -13,6 +13,7 @@ def test_unknown_account_takes_as_long_as_a_wrong_password() -> None:
         passwords._hasher.verify(passwords._DUMMY_HASH, "a password")
 
 
+@pytest.mark.usefixtures("cheap_hashes")
 async def test_unknown_account_matches_no_password() -> None:
     checker = passwords.PasswordChecker()
     assert not await checker.matches("", None)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
-import shlex
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -17,7 +16,7 @@ from aiohttp import ClientSession
 
 from tests.conftest import StartServer
 from tests.support.output import OutputLines
-from tests.support.preloaded import CHATWS
+from tests.support.preloaded import PreloadedProcess
 from tests.support.server import ServerProcess, environment_of_children
 
 PURE_PYTHON = {"AIOHTTP_NO_EXTENSIONS": "1"}
@@ -38,45 +37,45 @@ def test_development_logs_a_missing_c_parser(tmp_path: Path) -> None:
         server.stop()
 
 
-def with_file_limit(limit: int, tmp_path: Path, *options: str) -> list[str]:
-    serve = shlex.join([str(CHATWS), "serve", "--port", "0", "--data-dir", str(tmp_path), *options])
-    return ["bash", "-c", f"ulimit -n {limit}; exec {serve}"]
-
-
 @contextmanager
-def serving(command: list[str]) -> Iterator[tuple[OutputLines, OutputLines]]:
-    """Run a command; yield its standard output and standard error, and terminate it."""
-    with subprocess.Popen(
-        command, env=environment_of_children(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None
-        assert server.stderr is not None
-        output = OutputLines(server.stdout), OutputLines(server.stderr)
-        try:
-            yield output
-        finally:
-            server.terminate()
-            server.wait()
-            for lines in output:
-                lines.join()  # before Popen closes the streams that they read
+def serving(
+    limit: int, tmp_path: Path, *options: str, hard_limit: int | None = None
+) -> Iterator[tuple[PreloadedProcess, OutputLines, OutputLines]]:
+    """Run a server with a limit of open files; yield it, its standard output and standard error, and terminate it."""
+    arguments = ["serve", "--port", "0", "--data-dir", str(tmp_path), *options]
+    pipes = [os.pipe(), os.pipe()]
+    stdout, stderr = (OutputLines(os.fdopen(end, encoding="utf-8")) for end, _ in pipes)
+    limits = (limit, hard_limit or limit)
+    with Path(os.devnull).open("rb") as stdin:
+        streams = [stdin.fileno(), *(end for _, end in pipes)]
+        server = PreloadedProcess(arguments, streams, environment_of_children(), open_files=limits)
+    for _, end in pipes:
+        os.close(end)
+    try:
+        yield server, stdout, stderr
+    finally:
+        server.terminate()
+        server.wait()
+        for lines in (stdout, stderr):
+            lines.join()
 
 
 def test_start_fails_if_the_file_limit_leaves_no_connection(tmp_path: Path) -> None:
-    command, env = with_file_limit(128, tmp_path, "--prod"), environment_of_children()
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "chatws: the limit of open files: is 128; the server needs 129; ulimit -Hn 129\n"
+    with serving(128, tmp_path, "--prod") as (server, stdout, log):
+        assert server.wait(60) == 1
+    assert stdout.text == ""
+    assert log.text.strip() == "chatws: the limit of open files: is 128; the server needs 129; ulimit -Hn 129"
 
 
 def test_production_lowers_its_connections_to_the_file_limit(tmp_path: Path) -> None:
-    with serving(with_file_limit(300, tmp_path, "--prod")) as (stdout, log):
+    with serving(300, tmp_path, "--prod") as (_, stdout, log):
         log.wait_for("warning connections_lowered connections=172 openFiles=300", 30)
         stdout.wait_for("http://127.0.0.1", 30)
 
 
 def test_slow_heads_leave_descriptors_for_health_checks_and_open_clients(tmp_path: Path) -> None:
     """400 connections that never complete a head, on a server with 300 descriptors."""
-    with serving(with_file_limit(300, tmp_path)) as (stdout, log):
+    with serving(300, tmp_path) as (_, stdout, log):
         port = int(stdout.wait_for(r"http://127\.0\.0\.1:(\d+)", 30)[1])
         asyncio.run(_stay_connected_beside_slow_heads(port))
         log.wait_for("http_connection_closed reason=evicted", 30)
@@ -103,16 +102,11 @@ async def _stay_connected_beside_slow_heads(port: int) -> None:
 
 
 def test_file_limit_is_raised_to_the_needed_number(tmp_path: Path) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
-    # With an environment, the program is executed by this process, and inherits its limit.
-    server = ServerProcess(tmp_path, "--set", "connections=300", env={})
-    try:
-        server.start()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    options = ("--set", "connections=300")
+    with serving(200, tmp_path, *options, hard_limit=hard) as (server, stdout, _):
+        stdout.wait_for("http://127.0.0.1", 30)
         assert resource.prlimit(server.pid, resource.RLIMIT_NOFILE) == (428, hard)
-    finally:
-        server.stop()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def test_rejected_request_with_incomplete_body_closes_its_connection(start_server: StartServer) -> None:

@@ -1,4 +1,7 @@
-"""Child process that appends until it is killed: one message after another per sender, each ack printed at once."""
+"""Program, forked by `tests.support.fork_server`, that appends until it is killed.
+
+It appends one message after another per sender, and prints each ack at once.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,13 @@ async def _send(store: Store, sender: int, last_acked: int) -> None:
         os.write(1, json.dumps([sender, number]).encode() + b"\n")
 
 
-async def _main(url: str, acked: list[int]) -> None:
+async def _append(url: str, acked: list[int]) -> None:
     store = make_store(url, server=True)
     await store.open()
     await asyncio.gather(*(_send(store, sender, last) for sender, last in enumerate(acked)))
 
 
-asyncio.run(_main(sys.argv[1], json.loads(sys.argv[2])))
+def main() -> None:
+    """Append to the database of the last argument but one, after the numbers in the last one."""
+    *_, url, acked = sys.argv
+    asyncio.run(_append(url, json.loads(acked)))

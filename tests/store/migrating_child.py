@@ -1,4 +1,7 @@
-"""Child process that creates or migrates a database and kills itself before the n-th change or the commit."""
+"""Program, forked by `tests.support.fork_server`, that is killed while it creates or migrates a database.
+
+It kills itself before the n-th change or the commit.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from sqlalchemy import Engine, event
 
 from chatws.store.factory import make_store
 
-_left = int(sys.argv[2])
+_left = 0
 
 
 @event.listens_for(Engine, "before_cursor_execute")
@@ -28,4 +31,9 @@ def _die_before_commit(_connection: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-asyncio.run(make_store(sys.argv[1], server=True).open())
+def main() -> None:
+    """Open the database of the last argument but one; the last one is the number of the change."""
+    global _left  # noqa: PLW0603  one counter for the whole process
+    *_, url, number = sys.argv
+    _left = int(number)
+    asyncio.run(make_store(url, server=True).open())

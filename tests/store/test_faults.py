@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import signal
 import sqlite3
-import sys
 from collections import defaultdict
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,10 +18,11 @@ import pytest
 from chatws.store import Draft, Store, Unavailable
 from chatws.store.factory import make_store
 from tests.store.support import ANN, StoreClock, all_messages, file_size_limited, new_conversation
+from tests.support.preloaded import PreloadedProcess
+from tests.support.server import environment_of_children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SENDERS = 8
 SEED = 20251028
@@ -104,7 +106,7 @@ async def test_kill_9_while_appending_loses_no_acked_message_and_leaves_no_gap(p
     rng = random.Random(SEED)
     acked = [0] * SENDERS
     for _ in range(3):
-        await _append_until_killed(path, acked, after_acks=rng.randrange(1, 250))
+        await asyncio.to_thread(_append_until_killed, path, acked, after_acks=rng.randrange(1, 250))
         store = make_store(f"sqlite:///{path}", server=True)
         await store.open()
         by_sender: defaultdict[str, list[int]] = defaultdict(list)
@@ -120,18 +122,20 @@ async def test_kill_9_while_appending_loses_no_acked_message_and_leaves_no_gap(p
         await store.close()
 
 
-async def _append_until_killed(path: Path, acked: list[int], *, after_acks: int) -> None:
-    command = (sys.executable, "-m", "tests.store.appending_child", f"sqlite:///{path}", json.dumps(acked))
-    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    assert child.stdout is not None
-    count = 0
-    async for line in child.stdout:
-        sender, number = json.loads(line)
-        acked[sender] = max(acked[sender], number)
-        count += 1
-        if count == after_acks:
-            child.kill()
-    assert await child.wait() == -signal.SIGKILL
+def _append_until_killed(path: Path, acked: list[int], *, after_acks: int) -> None:
+    arguments = ("tests.store.appending_child", f"sqlite:///{path}", json.dumps(acked))
+    reader, writer = os.pipe()
+    with Path(os.devnull).open("r+b") as null, os.fdopen(reader) as output:
+        child = PreloadedProcess(arguments, [null.fileno(), writer, null.fileno()], environment_of_children())
+        os.close(writer)
+        count = 0
+        for line in output:
+            sender, number = json.loads(line)
+            acked[sender] = max(acked[sender], number)
+            count += 1
+            if count == after_acks:
+                child.kill()
+    assert child.wait() == -signal.SIGKILL
     assert count >= after_acks
 
 

@@ -64,7 +64,7 @@ def test_outcomes_equal_those_without_a_cache() -> None:
         runner.run(cached.open())
         runner.run(plain.open())
 
-        @settings(max_examples=50)
+        @settings(max_examples=20)
         @given(st.lists(_steps, max_size=15))
         @example([("append", [HELLO]), ("append beside", HELLO), ("append", [HELLO])])
         @example([("append", [HELLO]), ("change beside", "one", "bot"), ("append", [HELLO])])

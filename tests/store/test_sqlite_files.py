@@ -22,7 +22,10 @@ from chatws.store.factory import make_store
 from chatws.store.sqlite import make_engine, make_private
 from tests.store.support import AGENT, ANN, all_messages, new_conversation
 from tests.support.chat import until
+from tests.support.preloaded import run_preloaded
+from tests.support.server import environment_of_children
 
+CHILD_TIMEOUT_S = 60.0
 LAST = 99
 """Number of no statement: the process kills itself before the commit."""
 
@@ -179,8 +182,8 @@ def test_kill_9_in_a_migration_leaves_no_partial_change(path: Path, revision: st
     if revision is not None:
         _migrate(path, revision)
     before = _definitions(path)
-    command = [sys.executable, "-m", "tests.store.migrating_child", f"sqlite:///{path}", str(statement)]
-    killed = subprocess.run(command, check=False)
+    command = ("tests.store.migrating_child", f"sqlite:///{path}", str(statement))
+    killed = run_preloaded(*command, env=environment_of_children(), timeout_s=CHILD_TIMEOUT_S)
     assert killed.returncode == -signal.SIGKILL
     assert _definitions(path) == before
     _open_and_close(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import gc
 import os
+import resource
 import signal
 import sys
 import termios
@@ -27,13 +28,17 @@ Session = Literal["inherited", "own", "terminal"]
 
 
 class ForkRequest(msgspec.Struct, frozen=True):
-    """Request to run a program in a folder, an environment and on some cores; ``argv`` begins with its name."""
+    """Request to run a program in a folder, an environment and on some cores; ``argv`` begins with its name.
+
+    ``open_files`` are the soft and the hard limit of open files.
+    """
 
     argv: list[str]
     env: dict[str, str]
     folder: str
     cores: list[int] = []
     session: Session = "inherited"
+    open_files: tuple[int, int] | None = None
 
 
 def prepare_to_fork() -> None:
@@ -70,6 +75,8 @@ def fork_program(message: bytes, descriptors: Sequence[int], run: Callable[[list
         os.environ.update(request.env)
         if request.cores:
             os.sched_setaffinity(0, request.cores)
+        if request.open_files is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, request.open_files)
         run(request.argv)
         return True
     for descriptor in streams:

@@ -39,7 +39,8 @@ PROGRAMS: Final = {
 }
 """Command → module and function of its program; that of the others is `CHATWS`, which executes these."""
 
-TEST_PROGRAMS: Final = {"supervisor-of-tests": ("tests.support.workers", "main")}
+TESTS: Final = "tests."
+"""Beginning of the name of a module whose ``main`` is run in place of a command."""
 
 LOCUST: Final = "locust"
 IMPORTED_LATER: Final = (
@@ -114,7 +115,7 @@ def _import_all(modules: Sequence[str]) -> None:
 
 def _run(argv: list[str]) -> None:
     """Run the program of a command; it raises SystemExit at its end."""
-    module, function = (PROGRAMS | TEST_PROGRAMS).get(argv[1], CHATWS)
+    module, function = (argv[1], "main") if argv[1].startswith(TESTS) else PROGRAMS.get(argv[1], CHATWS)
     sys.argv = argv[1:] if argv[1] in PROGRAMS else argv
     getattr(import_module(module), function)()
 

@@ -41,10 +41,16 @@ class PreloadedProcess:
         *,
         program: str = str(CHATWS),
         session: Session = "inherited",
+        open_files: tuple[int, int] | None = None,
     ) -> None:
-        """Start ``chatws``, or ``locust``, with the descriptors of its three standard streams."""
+        """Start ``chatws``, or ``locust``, with the descriptors of its three standard streams.
+
+        ``open_files`` are the soft and the hard limit of open files.
+        """
         self.returncode: int | None = None
-        request = ForkRequest([program, *arguments], dict(env), str(folder or Path.cwd()), session=session)
+        request = ForkRequest(
+            [program, *arguments], dict(env), str(folder or Path.cwd()), session=session, open_files=open_files
+        )
         self._report, report = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with report:
             socket.send_fds(_fork_server(), [msgspec.json.encode(request)], [*streams, report.fileno()])

@@ -30,8 +30,7 @@ from tests.support.server import END_TIMEOUT_S, START_TIMEOUT_S, environment_of_
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-COMMAND = "supervisor-of-tests"
-"""Command under which the fork server runs `main`."""
+PROGRAM = "tests.support.workers"
 
 MAX_STREAM = 2
 INITIAL_BACKOFF_S = 0.01
@@ -48,7 +47,7 @@ class SupervisorProcess:
         self.stdout, self.log = (OutputLines(os.fdopen(end, encoding="utf-8")) for end, _ in pipes)
         with Path(os.devnull).open("rb") as stdin:
             streams = [stdin.fileno(), *(end for _, end in pipes)]
-            arguments = [COMMAND, msgspec.json.encode(all_settings).decode()]
+            arguments = [PROGRAM, msgspec.json.encode(all_settings).decode()]
             self._child = PreloadedProcess(arguments, streams, environment_of_children())
         for _, end in pipes:
             os.close(end)

@@ -8,20 +8,13 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 
-from chatws.server.auth import passwords
 from tests.server.conftest import StartChat
 from tests.server.rest.support import EMAIL, PASSWORD, add_agent, bearer, code_of, new_session
 from tests.support.chat import RunningChat
 from tests.support.peer import Closed, Peer, PeerRefused
 
-
-@pytest.fixture(autouse=True)
-def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash in less than a millisecond; ``test_passwords.py`` uses the real hash, which takes 0.2 s of CPU time."""
-    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    monkeypatch.setattr(passwords, "_DUMMY_HASH", passwords._make_dummy_hash())
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
 
 
 async def log_in(
