@@ -1,4 +1,4 @@
-"""A hundred and twenty SDK clients that send during every fault, with a record of the messages each was shown."""
+"""SDK clients that send during every fault, with a record of the messages each was shown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from chatws.protocol.entities import Presence
     from tests.cluster.environment import ClusterEnvironment
 
-CONVERSATIONS = 60
 AGENTS = 8
 POLLING_EVERY = 10
 """One conversation of this number uses long-polling."""
@@ -119,10 +118,11 @@ class ConversationMember:
 class ClusterClients:
     """All clients, in conversations of one customer and one agent."""
 
-    def __init__(self, environment: ClusterEnvironment, seed: int) -> None:
+    def __init__(self, environment: ClusterEnvironment, conversations: int, seed: int) -> None:
         self.pairs: list[tuple[ConversationMember, ConversationMember]] = []
         self.phase = FaultPhase("quiet")
         self._environment = environment
+        self._conversations = conversations
         self._rng = random.Random(seed)
         self.seen: set[str] = set()
         """Contents shown to the other member."""
@@ -137,7 +137,7 @@ class ClusterClients:
     async def connect(self, stack: AsyncExitStack) -> None:
         """Connect all clients through nginx, some of them with polling."""
         server = self._environment.servers[0]
-        sessions = await asyncio.to_thread(lambda: [server.new_session() for _ in range(CONVERSATIONS)])
+        sessions = await asyncio.to_thread(lambda: [server.new_session() for _ in range(self._conversations)])
         tokens = [server.sign_token(f"agent-{number}") for number in range(AGENTS)]
         limit = asyncio.Semaphore(CONNECTING_AT_ONCE)
 
@@ -157,7 +157,7 @@ class ClusterClients:
             conversation_id, is_silent = session["conversationId"], number % SILENT_AGENT_EVERY == 1
             return await join(customer, conversation_id), await join(agent, conversation_id, is_silent=is_silent)
 
-        self.pairs = await asyncio.gather(*map(pair, range(CONVERSATIONS)))
+        self.pairs = await asyncio.gather(*map(pair, range(self._conversations)))
 
     async def connect_newcomers(self, stack: AsyncExitStack, name: str) -> list[ConversationMember]:
         """Connect more clients, two for each new conversation, without joining it."""
