@@ -45,6 +45,7 @@ TESTS: Final = "tests."
 LOCUST: Final = "locust"
 IMPORTED_LATER: Final = (
     "alembic.command",
+    "chatws.server.runner",
     "chatws.server.workers.supervisor",
     "chatws_cli.chat_session",
     "chatws_cli.dev_agent",
@@ -62,6 +63,11 @@ IMPORTED_FOR_TERMINALS: Final = (
     "textual.drivers.linux_driver",
 )
 """Modules that programs import in a terminal; the first of these programs imports them here."""
+
+IMPORTED_FOR_SERVICES: Final = ("chatws.bus.redis", "chatws.store.postgres_database")
+"""Modules that servers with PostgreSQL or Redis import; the first of these servers imports them here."""
+
+SERVICE_OPTIONS: Final = frozenset({"--database-url", "--redis-url"})
 
 LOAD_PROCESS: Final = Path(__file__).with_name("load_process.py")
 
@@ -89,7 +95,9 @@ def main() -> None:
                 return
             request = msgspec.json.decode(message, type=ForkRequest)
             if request.session != "inherited":
-                _import_all(IMPORTED_FOR_TERMINALS)
+                _import_once(IMPORTED_FOR_TERMINALS)
+            if not SERVICE_OPTIONS.isdisjoint(request.argv):
+                _import_once(IMPORTED_FOR_SERVICES)
             if request.argv[0] == LOCUST:
                 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
                     sender.connect(address)
@@ -111,6 +119,12 @@ def _import_programs() -> None:
 def _import_all(modules: Sequence[str]) -> None:
     for module in modules:
         import_module(module)
+
+
+def _import_once(modules: Sequence[str]) -> None:
+    if modules[-1] not in sys.modules:
+        _import_all(modules)
+        prepare_to_fork()
 
 
 def _run(argv: list[str]) -> None:
