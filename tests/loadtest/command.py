@@ -14,7 +14,7 @@ from tests.support.preloaded import CHATWS, run_preloaded
 from tests.support.server import environment_of_children
 
 INVALID = 98
-TIMEOUT_S = 90.0
+TIMEOUT_S = 200.0
 
 SMALL = ("--users=20", "--rate=8", "--duration=2", "--warmup=0.2", "--connects=500", "--drain=10", "--quiet")
 """Load of 160 messages per second: enough samples for a p95 of messages in two seconds."""

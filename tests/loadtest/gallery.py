@@ -16,6 +16,7 @@ import msgspec
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.results import Report, ScenarioResult
 from chatws_loadtest.thresholds import MetricKind, default_thresholds
+from chatws_loadtest.verdict import Outcome
 from tests.support.node import NODE_DIR
 from tests.support.preloaded import run_preloaded
 from tests.support.server import environment_of_children
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 USERS: Final = 20
-TIMEOUT_S: Final = 100.0
+TIMEOUT_S: Final = 200.0
 ATTEMPTS: Final = 3
-"""Runs of a row until one is valid: on a busy machine, a missed latency may not be the server's fault."""
+"""Runs of a row until one is valid: on a busy machine, the load test cannot tell whose fault a missed latency is."""
 
 LOAD: Final = (f"--users={USERS}", "--rate=4", "--duration=2", "--warmup=0", "--connects=500", "--quiet", "--json")
 """Load of about 160 messages, enough for p90: a run mostly costs the imports of two processes, 1.2 s of CPU."""
@@ -75,8 +76,9 @@ class GalleryResult:
 
     @property
     def missed(self) -> frozenset[str]:
-        """Metrics of the missed thresholds; none without a report."""
-        return frozenset() if self.report is None else frozenset(row.metric for row in self.scenario.verdict.missed)
+        """Metrics of the missed thresholds, also of those that the generator's lag may explain; none without a report."""
+        rows = () if self.report is None else self.scenario.verdict.rows
+        return frozenset(row.metric for row in rows if row.outcome is not Outcome.PASS and row.value is not None)
 
     def numbers(self, names: Iterable[str]) -> dict[str, float]:
         """Return the values of these metrics."""
@@ -131,8 +133,8 @@ EXTENDED: Final = frozenset(
 )
 """Faults that ``make test-extended`` tests: another row of the table misses the same metric."""
 
-ALONE: Final = frozenset({"delays-everything"})
-"""Faults that delay by tenths of a second: if others use the machine, the generator's own lag may explain the delay."""
+DOUBTFUL: Final = frozenset({"connect", "joined", "message", "ack"})
+"""Latencies, which are in doubt while the generator lags, because others use the machine."""
 
 GALLERY: Final = (
     _row(NODE, "none"),

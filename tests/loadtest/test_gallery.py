@@ -7,9 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from chatws.exit_codes import ExitCode
 from tests.loadtest.command import LoadtestCommand
 from tests.loadtest.gallery import (
-    ALONE,
+    DOUBTFUL,
     EXTENDED,
     GALLERY,
     USERS,
@@ -38,15 +39,16 @@ def results(
 
 
 def _marks(row: BrokenServer) -> list[pytest.MarkDecorator]:
-    if row.fault in EXTENDED:
-        return [pytest.mark.extended]
-    return [pytest.mark.alone] if row.fault in ALONE else []
+    return [pytest.mark.extended] if row.fault in EXTENDED else []
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.name, marks=_marks(row)) for row in GALLERY])
 def test_load_test_names_the_fault_of_a_server(row: BrokenServer, results: Mapping[str, Future[GalleryResult]]) -> None:
     result = results[row.name].result()
-    assert (result.code, result.missed) == (row.code, row.missed), result.output
+    # After the last attempt, the generator's lag may still make a missed latency invalid.
+    codes = (row.code, ExitCode.INVALID_RUN) if row.missed <= DOUBTFUL else (row.code,)
+    assert result.code in codes, result.output
+    assert result.missed == row.missed, result.output
     assert result.numbers(row.counts) == row.counts
 
 

@@ -13,7 +13,7 @@ OPTIONS = {
     "spike": ("--users=20", "--rate=1"),
     "fanout": ("--users=100", "--rate=2"),
     "soak": ("--users=20", "--rate=2"),
-    "ramp": ("--users=2", "--rate=40"),
+    "ramp": ("--users=2", "--rate=26"),
 }
 
 
@@ -23,7 +23,7 @@ async def test_scenario_ends_with_every_message_acked(loadtest: LoadtestCommand,
     server = GuideOnlyServer()
     await server.start()
     try:
-        options = (*SMALL, "--rate=5", "--duration=2", *OPTIONS[scenario], f"--scenario={scenario}")
+        options = (*SMALL, "--rate=5", "--duration=2", "--drain=100", *OPTIONS[scenario], f"--scenario={scenario}")
         result = await loadtest.run("--url", server.url, *loadtest.make_credentials(100), *options)
     finally:
         await server.stop()
@@ -42,7 +42,7 @@ async def test_scenario_ends_with_every_message_acked(loadtest: LoadtestCommand,
         case "soak":
             assert scenario_result.users == 20
         case "ramp":
-            # The first step has 160 samples of the 200 that its threshold needs: it is invalid, and the next is tried.
-            assert [(step.rate, step.outcome) for step in scenario_result.steps[:1]] == [(80, Outcome.INVALID)]
-            assert scenario_result.steps[1].rate == 160
+            # The first step has 104 samples of the 200 that its threshold needs: it is invalid, and the next is tried.
+            assert [(step.rate, step.outcome) for step in scenario_result.steps[:1]] == [(52, Outcome.INVALID)]
+            assert scenario_result.steps[1].rate == 104
             assert any("messages/s" in finding or "no rate" in finding for finding in scenario_result.findings)
