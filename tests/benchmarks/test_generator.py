@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("implementation", [GeneratorImplementation.OURS, GeneratorImplementation.LOCUST])
+@pytest.mark.parametrize(
+    "implementation",
+    [GeneratorImplementation.OURS, pytest.param(GeneratorImplementation.LOCUST, marks=pytest.mark.extended)],
+)
 async def test_generator_sends_on_schedule_and_every_message_is_acked(
     implementation: GeneratorImplementation, tmp_path: Path
 ) -> None:

@@ -30,7 +30,10 @@ async def test_every_event_of_the_webhook_arrives_within_the_measurement(tmp_pat
     assert "round 1" in describe_run(runs[1])
 
 
-@pytest.mark.parametrize("integration", [Integration.RECOVERY, Integration.WEBHOOK_STORED])
+@pytest.mark.parametrize(
+    "integration",
+    [Integration.RECOVERY, pytest.param(Integration.WEBHOOK_STORED, marks=pytest.mark.extended)],
+)
 async def test_only_the_variant_with_recovery_receives_offsets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, integration: Integration
 ) -> None:

@@ -76,7 +76,7 @@ class GalleryResult:
 
     @property
     def missed(self) -> frozenset[str]:
-        """Metrics of the missed thresholds, also of those that the generator's lag may explain; none without a report."""
+        """Metrics of the missed thresholds, also if the generator's lag may explain them; none without a report."""
         rows = () if self.report is None else self.scenario.verdict.rows
         return frozenset(row.metric for row in rows if row.outcome is not Outcome.PASS and row.value is not None)
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chatws_loadtest import testing
-from chatws_loadtest.verdict import Outcome
 from tests.support.certificate import make_certificate
 from tests.support.ports import free_port
 
@@ -16,18 +15,16 @@ if TYPE_CHECKING:
     from tests.conftest import StartServer
     from tests.loadtest.command import LoadtestCommand
 
-CANNOT_CONNECT = 3
+PASS, CANNOT_CONNECT = 0, 3
 TARGETS = '[targets]\nlost = "== 0"\nduplicated = "== 0"\nreordered = "== 0"\ngaps = "== 0"\nunstored = "== 0"\n'
 
 
-async def test_no_message_is_lost_duplicated_or_reordered_under_faults(tmp_path: Path) -> None:
-    targets = tmp_path / "targets.toml"
-    targets.write_text(TARGETS)
-    options = ("--scenario=faults", "--users=10", "--rate=2", "--duration=4", "--warmup=0", "--targets", str(targets))
-    report = await asyncio.to_thread(testing.loadtest, *options)
-    [result] = report.scenarios
-    assert result.verdict.missed == (), result.balance
-    assert report.outcome is Outcome.PASS
+async def test_no_message_is_lost_duplicated_or_reordered_under_faults(loadtest: LoadtestCommand) -> None:
+    loadtest.targets.write_text(TARGETS)
+    run = await loadtest.run("--scenario=faults", "--users=10", "--rate=2", "--duration=4", "--warmup=0", "--quiet")
+    result = run.scenario
+    assert run.missed == [], result.balance
+    assert run.code == PASS, run.stdout + run.stderr
     assert len(result.marks) == 7
     assert result.failures["token_expired"] > 0
     assert result.failures["connection ended"] > 10

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
     from chatws_loadtest.credentials import CustomerCredentials
 
-SERVERS = [ServerImplementation.CHATWS, ServerImplementation.NODE_TURN, ServerImplementation.NODE_MESSAGE]
+SERVERS = [
+    ServerImplementation.CHATWS,
+    pytest.param(ServerImplementation.NODE_TURN, marks=pytest.mark.extended),  # the other one, but for its commits
+    ServerImplementation.NODE_MESSAGE,
+]
 HOST = "127.0.0.1"
 
 
