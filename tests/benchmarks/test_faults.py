@@ -1,4 +1,4 @@
-"""Schedule, network link and account of the random faults; ``tests/cluster/test_random_faults.py`` runs two rounds."""
+"""Schedule, network link and account of the random faults; ``tests/cluster/test_random_faults.py`` runs rounds."""
 
 from __future__ import annotations
 
