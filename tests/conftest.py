@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,8 +12,11 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # it has no types
 
+from chatws_loadtest import server_process
+from tests.support.forked_child import start_forked
 from tests.support.node import NodeRunner, install_packages
 from tests.support.postgres import PostgresServer
+from tests.support.preloaded import send_request
 from tests.support.redis import RedisServer
 from tests.support.server import ServerProcess
 from tests.support.tools import require_tool
@@ -78,6 +82,12 @@ def collect_garbage() -> Iterator[None]:
     """
     yield
     gc.collect()
+
+
+@pytest.fixture
+def fork_bundled_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the servers that benchmarks start, instead of executing them."""
+    monkeypatch.setattr(server_process, "start_process", partial(start_forked, send_request))
 
 
 @pytest.fixture

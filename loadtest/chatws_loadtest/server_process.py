@@ -18,6 +18,9 @@ from chatws.settings import Settings
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
+start_process = asyncio.create_subprocess_exec
+"""Function that starts the server's process; a program that has imported the modules may fork instead."""
+
 LISTENING = re.compile(rb"listening on http://[^ ]+:(\d+)\s")
 """Line of the server's standard output that names its port."""
 
@@ -72,9 +75,7 @@ class ServerUnderTest:
             command = ["taskset", "--cpu-list", str(self._core), *command]
         log = self.data_dir / "server.log"
         with log.open("ab") as stderr:
-            child = await asyncio.create_subprocess_exec(
-                *command, stdout=asyncio.subprocess.PIPE, stderr=stderr, start_new_session=True
-            )
+            child = await start_process(*command, stdout=asyncio.subprocess.PIPE, stderr=stderr, start_new_session=True)
         self._child = child
         try:
             async with asyncio.timeout(START_TIMEOUT_S):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.usefixtures("fork_bundled_servers")
 @pytest.mark.parametrize(
     "implementation",
     [GeneratorImplementation.OURS, pytest.param(GeneratorImplementation.LOCUST, marks=pytest.mark.extended)],

@@ -29,6 +29,7 @@ def test_seed_breaks_each_process_and_a_link() -> None:
     assert broken == {Part.SERVER_1, Part.POSTGRES, Part.REDIS, Part.NGINX, Part.SERVER_1_TO_POSTGRES}
 
 
+@pytest.mark.usefixtures("fork_bundled_servers")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seeds", [(SEED,), pytest.param(FURTHER_SEEDS, marks=pytest.mark.extended)])
 async def test_every_message_is_accounted_for_after_random_faults(

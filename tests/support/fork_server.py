@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from select import POLLIN, poll
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from chatws_loadtest import worker_pool
+from chatws_loadtest import server_process, worker_pool
 from tests.support.fork_requests import DESCRIPTORS, MAX_REQUEST_BYTES, ForkRequest, fork_program, prepare_to_fork
+from tests.support.forked_child import send_to, start_forked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,9 +82,12 @@ def main() -> None:
     locust_requests.bind("")  # the kernel chooses a name; it begins with a null byte
     address = locust_requests.getsockname()
     worker_pool.LOAD_PROCESS = (sys.executable, "-I", "-S", str(LOAD_PROCESS), address[1:].decode())
+    server_requests = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    server_requests.bind("")
+    server_process.start_process = partial(start_forked, partial(send_to, server_requests.getsockname()))  # type: ignore[assignment]  # as far as needed
     prepare_to_fork()
     requests = poll()
-    for source in (control, locust_requests):
+    for source in (control, locust_requests, server_requests):
         requests.register(source, POLLIN)
     while True:
         for readable, _ in requests.poll():
@@ -90,7 +95,8 @@ def main() -> None:
                 requests.unregister(readable)
                 _start_locust_fork_server(locust_requests)
                 continue
-            message, descriptors, _, _ = socket.recv_fds(control, MAX_REQUEST_BYTES, DESCRIPTORS)
+            source = server_requests if readable == server_requests.fileno() else control
+            message, descriptors, _, _ = socket.recv_fds(source, MAX_REQUEST_BYTES, DESCRIPTORS)
             if not message:
                 return
             request = msgspec.json.decode(message, type=ForkRequest)

@@ -92,6 +92,11 @@ class PreloadedProcess:
         return int(report)
 
 
+def send_request(message: bytes, descriptors: list[int]) -> None:
+    """Send a `ForkRequest` with its descriptors to this process's fork server."""
+    socket.send_fds(_fork_server(), [message], descriptors)
+
+
 def run_preloaded(
     *arguments: str, env: Mapping[str, str], timeout_s: float, folder: Path | None = None, input_text: str = ""
 ) -> subprocess.CompletedProcess[str]:

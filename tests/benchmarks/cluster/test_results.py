@@ -42,6 +42,7 @@ def database_url(postgres: PostgresServer) -> str:
     return postgres.new_database()
 
 
+@pytest.mark.usefixtures("fork_bundled_servers")
 async def test_members_on_two_servers_receive_messages_and_every_process_is_measured(
     postgres: PostgresServer, database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
