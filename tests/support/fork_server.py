@@ -100,10 +100,7 @@ def main() -> None:
             if not message:
                 return
             request = msgspec.json.decode(message, type=ForkRequest)
-            if request.session != "inherited":
-                _import_once(IMPORTED_FOR_TERMINALS)
-            if not SERVICE_OPTIONS.isdisjoint(request.argv):
-                _import_once(IMPORTED_FOR_SERVICES)
+            _import_for(request)
             if request.argv[0] == LOCUST:
                 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
                     sender.connect(address)
@@ -125,6 +122,13 @@ def _import_programs() -> None:
 def _import_all(modules: Sequence[str]) -> None:
     for module in modules:
         import_module(module)
+
+
+def _import_for(request: ForkRequest) -> None:
+    if request.session != "inherited":
+        _import_once(IMPORTED_FOR_TERMINALS)
+    if not SERVICE_OPTIONS.isdisjoint(request.argv):
+        _import_once(IMPORTED_FOR_SERVICES)
 
 
 def _import_once(modules: Sequence[str]) -> None:
