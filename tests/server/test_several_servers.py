@@ -161,6 +161,34 @@ async def test_new_subscriber_does_not_hide_a_lost_change_from_the_others(start_
     assert (await follower.expect("conversation_updated"))["conversation"]["headSeq"] == 2
 
 
+async def test_new_subscriber_does_not_hide_a_new_conversation_from_the_others(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(sweep_ms=60_000, inbox_update_ms=20)
+    follower = await cluster.servers[0].agent("agent-2")
+    await follower.call("subscribe_inbox", {})
+    for bus in cluster.buses:
+        bus.freeze()
+    customer = await cluster.servers[1].customer()
+    await customer.call("join_conversation", "conv-1")
+    await customer.call("send_message", text("unheard"))
+    newcomer = await cluster.servers[0].agent("agent-3")
+    assert len((await newcomer.call("subscribe_inbox", {}))["conversations"]) == 1
+    assert (await follower.expect("conversation_updated"))["conversation"]["conversationId"] == "conv-1"
+
+
+async def test_first_conversation_of_an_empty_inbox_is_sent_although_the_bus_lost_it(
+    start_cluster: StartCluster,
+) -> None:
+    cluster = await start_cluster(sweep_ms=1_000, inbox_update_ms=20)
+    follower = await cluster.servers[0].agent("agent-2")
+    await follower.call("subscribe_inbox", {})
+    for bus in cluster.buses:
+        bus.freeze()
+    customer = await cluster.servers[1].customer()
+    await customer.call("join_conversation", "conv-1")
+    await customer.call("send_message", text("unheard"))
+    assert (await follower.expect("conversation_updated"))["conversation"]["conversationId"] == "conv-1"
+
+
 async def test_late_subscription_triggers_a_comparison_of_the_conversation(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(sweep_ms=60_000)
     first, second = cluster.servers

@@ -25,8 +25,6 @@ class Reconciler:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._newest: str | None = None
-        """Time of the latest change found by the last comparison of the inboxes; None before the first."""
 
     async def run(self) -> None:
         """Compare every hosted conversation, and the inboxes if there are subscribers.
@@ -39,8 +37,6 @@ class Reconciler:
             await self.compare(ids[start : start + HEADS_PER_QUERY])
         if self._services.inbox.has_subscribers:
             await self._compare_inboxes()
-        else:
-            self._newest = None
 
     async def compare(self, conversation_ids: Sequence[str]) -> None:
         """Deliver the missing messages and changes of these conversations."""
@@ -63,20 +59,14 @@ class Reconciler:
                 self._services.hub.adopt_read_marks(hosted, marks, timestamp)
 
     async def _compare_inboxes(self) -> None:
-        """Send subscribers the changes since the last comparison whose notifications were lost."""
+        """Send subscribers the latest changes whose notifications were lost."""
         inbox = self._services.inbox
         page, _ = await self._services.store.conversations(
             ConversationFilter(limit=INBOX_PAGE, include_unwritten=False)
         )
-        since = self._newest
-        self._newest = page[0].updated_at if page else since
         for conversation in page:
             known = inbox.shown.get(conversation.conversation_id)
-            if known is None:
-                is_missed = since is not None and conversation.updated_at > since
-            else:
-                is_missed = (known.version, known.head_seq) != (conversation.version, conversation.head_seq)
-            if is_missed:
+            if known is None or (known.version, known.head_seq) != (conversation.version, conversation.head_seq):
                 inbox.schedule_update(conversation.conversation_id, known)
 
     async def _repair(self, hosted: HostedConversation, head: Head) -> None:

@@ -92,14 +92,15 @@ class Connection:
         return self.identity is not None and self.identity.kind == "token"
 
 
-_NO_CONNECTIONS: Final[frozenset[Connection]] = frozenset()
+_NO_CONNECTIONS: Final[dict[Connection, None]] = {}
 
 
 class ConnectionRegistry:
     """Authenticated connections by user, with the limit per user."""
 
     def __init__(self, settings: Settings) -> None:
-        self._by_user: dict[str, set[Connection]] = {}
+        self._by_user: dict[str, dict[Connection, None]] = {}
+        """Connections of each user in the order in which they were opened."""
         limited = settings.limits == "on"
         self._per_agent = settings.connections_per_agent if limited else 0
         self._per_session = settings.connections_per_session if limited else 0
@@ -130,13 +131,13 @@ class ConnectionRegistry:
 
     def add(self, connection: Connection) -> None:
         """Add an authenticated connection."""
-        self._by_user.setdefault(connection.user_id, set()).add(connection)
+        self._by_user.setdefault(connection.user_id, {})[connection] = None
 
     def remove(self, connection: Connection) -> None:
         """Remove a connection."""
         connections = self._by_user.get(connection.user_id)
         if connections is not None:
-            connections.discard(connection)
+            connections.pop(connection, None)
             if not connections:
                 del self._by_user[connection.user_id]
 

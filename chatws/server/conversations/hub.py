@@ -66,7 +66,7 @@ class HostedConversation:
         self.delivered = conversation.head_seq
         """``seq`` of the last message delivered to the room."""
         self.last_message = conversation.last_message
-        self.offset_members: set[Connection] = set()
+        self.offset_members: dict[Connection, None] = {}
         """Members that receive their offset after each message."""
         self.pending: dict[int, Message] = {}
         """Messages after a gap, by ``seq``."""
@@ -145,7 +145,7 @@ class Hub:
             connection.socket.join(notes_room(conversation_id))
         connection.joined[conversation_id] = None
         if connection.receives_offsets:
-            hosted.offset_members.add(connection)
+            hosted.offset_members[connection] = None
         return hosted
 
     def _host(self, conversation: Conversation) -> HostedConversation:
@@ -186,7 +186,7 @@ class Hub:
         hosted = self._hosted.get(conversation_id)
         if hosted is None:
             return False
-        hosted.offset_members.discard(connection)
+        hosted.offset_members.pop(connection, None)
         if self._namespace.room_size(room):
             return False
         del self._hosted[conversation_id]
@@ -275,7 +275,7 @@ class Hub:
         if connection.receives_offsets:
             connection.receives_offsets = False
             for hosted in self._joined(connection):
-                hosted.offset_members.discard(connection)
+                hosted.offset_members.pop(connection, None)
             if connection.joined:
                 connection.socket.emit("recovery_offset", NO_RECOVERY)
 

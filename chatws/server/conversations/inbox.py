@@ -86,13 +86,21 @@ class Inbox:
             del self.shown[next(iter(self.shown))]
 
     def show_page(self, conversations: Iterable[Conversation]) -> None:
-        """Record a page that one subscriber receives; send the others the changes in it that they have missed."""
+        """Record a page that one subscriber receives; send the others what they have missed.
+
+        That may be a conversation that is new to this server: it is repeated to those who know it already.
+        """
+        is_only_one = sum(self._filters.values()) == 1 or not self._cluster.has_others
         for conversation in conversations:
             known = self.shown.get(conversation.conversation_id)
-            if known is None or (known.version, known.head_seq) == (conversation.version, conversation.head_seq):
-                self.mark_shown([conversation])
+            if known is None:
+                is_missed = not is_only_one
             else:
+                is_missed = (known.version, known.head_seq) != (conversation.version, conversation.head_seq)
+            if is_missed:
                 self.schedule_update(conversation.conversation_id, known)
+            else:
+                self.mark_shown([conversation])
 
     def schedule_update(self, conversation_id: str, before: Conversation | None = None) -> None:
         """Send a changed conversation to its subscribers now, or at the end of its interval.

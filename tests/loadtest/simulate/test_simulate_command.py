@@ -32,7 +32,7 @@ def test_same_seeds_give_the_same_trace_in_every_process() -> None:
     digests = set()
     for hash_seed in ("1", "2"):
         done = subprocess.run(
-            [sys.executable, "-m", "chatws_loadtest.simulate", "--seeds=2", "--seed=1", "--json"],
+            [sys.executable, "-m", "chatws_loadtest.simulate", "--seeds=8", "--seed=38", "--json"],
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             capture_output=True,
             text=True,
