@@ -185,6 +185,21 @@ async def test_chosen_status_is_kept_on_another_server(start_cluster: StartClust
     assert set(statuses(customer)) <= {"busy"}
 
 
+async def test_chosen_status_is_taken_over_by_one_connection_only(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(presence_grace_ms=60_000)
+    first, second = cluster.servers
+    agent, customer = await cluster.pair()
+    await agent.call("set_presence", {"status": "away"})
+    await customer.expect("presence_update", status="away")
+    await agent.close()
+    await until(lambda: first.parts.presence.is_in_grace("agent-1"))
+    moved = await second.agent()
+    await settle_all(moved, customer)
+    assert not customer.seen("presence_update")
+    await first.agent()  # while the grace still runs there
+    await customer.expect("presence_update", userId="agent-1", status="online")
+
+
 async def test_snapshots_contain_users_of_the_other_server(start_cluster: StartCluster) -> None:
     cluster = await start_cluster()
     customer = await cluster.servers[1].customer()

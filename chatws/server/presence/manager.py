@@ -89,8 +89,10 @@ class PresenceManager:
             user.grace.cancel()
             user.grace = None
             self._publish_grace(user)
-        user.take_over_choice(self._remote.entries_of(connection.user_id).values())
-        connection.choice = "online" if user.connections else user.choice
+        entries = self._remote.entries_of(connection.user_id).values()
+        user.take_over_choice(entries)
+        is_first = not user.connections and all(entry.is_leaving for entry in entries)
+        connection.choice = user.choice if is_first else "online"
         user.connections.add(connection)
         self._update_local(user)
 
