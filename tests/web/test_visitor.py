@@ -152,6 +152,7 @@ async def test_visitor_leaves_an_address_while_no_agent_is_online(bakery: Bakery
     await window.expect_messages("Gibt es Roggenbrot?", "Ja")
     assert await page.frames[1].evaluate(tones) == 0, "a message that the visitor sees makes no sound"
     await frame.get_by_role("button", name="Chat schließen").click()
+    await expect(page.get_by_role("button", name="Chat öffnen")).to_be_visible()
     await agent.call("send_message", reply)
     await expect(page.get_by_role("button", name="1 ungelesen")).to_be_visible()
     assert await page.frames[1].evaluate(tones) == 2, "two tones for one message"
