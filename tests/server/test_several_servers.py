@@ -125,70 +125,6 @@ async def test_reconciliation_sends_a_change_lost_by_the_bus(start_cluster: Star
             assert peer is follower
 
 
-async def test_reconciliation_updates_inboxes_once_after_a_loss(start_cluster: StartCluster) -> None:
-    cluster = await start_cluster(sweep_ms=50, inbox_update_ms=20)
-    follower = await cluster.servers[0].agent("agent-2")
-    await follower.call("subscribe_inbox", {})
-    customer = await cluster.servers[1].customer()
-    await customer.call("join_conversation", "conv-1")
-    await customer.call("send_message", text("hello"))
-    await follower.expect("conversation_updated")
-    for bus in cluster.buses:
-        bus.freeze()
-    await customer.call("send_message", text("unheard"))
-    assert (await follower.expect("conversation_updated"))["conversation"]["headSeq"] == 2
-    await customer.call("join_conversation", "conv-2")
-    await customer.call("send_message", text("unheard", "conv-2"))
-    assert (await follower.expect("conversation_updated"))["conversation"]["conversationId"] == "conv-2"
-    await settle_all(customer, follower)
-    assert not follower.seen("conversation_updated")
-
-
-async def test_new_subscriber_does_not_hide_a_lost_change_from_the_others(start_cluster: StartCluster) -> None:
-    cluster = await start_cluster(sweep_ms=60_000, inbox_update_ms=20)
-    follower = await cluster.servers[0].agent("agent-2")
-    await follower.call("subscribe_inbox", {})
-    customer = await cluster.servers[1].customer()
-    await customer.call("join_conversation", "conv-1")
-    await customer.call("send_message", text("hello"))
-    await follower.expect("conversation_updated")
-    for bus in cluster.buses:
-        bus.freeze()
-    await customer.call("send_message", text("unheard"))
-    newcomer = await cluster.servers[0].agent("agent-3")
-    [conversation] = (await newcomer.call("subscribe_inbox", {}))["conversations"]
-    assert conversation["headSeq"] == 2
-    assert (await follower.expect("conversation_updated"))["conversation"]["headSeq"] == 2
-
-
-async def test_new_subscriber_does_not_hide_a_new_conversation_from_the_others(start_cluster: StartCluster) -> None:
-    cluster = await start_cluster(sweep_ms=60_000, inbox_update_ms=20)
-    follower = await cluster.servers[0].agent("agent-2")
-    await follower.call("subscribe_inbox", {})
-    for bus in cluster.buses:
-        bus.freeze()
-    customer = await cluster.servers[1].customer()
-    await customer.call("join_conversation", "conv-1")
-    await customer.call("send_message", text("unheard"))
-    newcomer = await cluster.servers[0].agent("agent-3")
-    assert len((await newcomer.call("subscribe_inbox", {}))["conversations"]) == 1
-    assert (await follower.expect("conversation_updated"))["conversation"]["conversationId"] == "conv-1"
-
-
-async def test_first_conversation_of_an_empty_inbox_is_sent_although_the_bus_lost_it(
-    start_cluster: StartCluster,
-) -> None:
-    cluster = await start_cluster(sweep_ms=1_000, inbox_update_ms=20)
-    follower = await cluster.servers[0].agent("agent-2")
-    await follower.call("subscribe_inbox", {})
-    for bus in cluster.buses:
-        bus.freeze()
-    customer = await cluster.servers[1].customer()
-    await customer.call("join_conversation", "conv-1")
-    await customer.call("send_message", text("unheard"))
-    assert (await follower.expect("conversation_updated"))["conversation"]["conversationId"] == "conv-1"
-
-
 async def test_late_subscription_triggers_a_comparison_of_the_conversation(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(sweep_ms=60_000)
     first, second = cluster.servers
@@ -342,34 +278,6 @@ async def test_unreported_assignment_to_the_bot_is_noticed_with_the_message(star
     await agent.call("send_message", text("human again"))
     await customer.call("send_message", text("to a human"))
     assert (await customer.expect("conversation_updated"))["conversation"]["status"] == "assigned"
-
-
-async def test_inbox_receives_other_servers_conversations_at_a_limited_rate(start_cluster: StartCluster) -> None:
-    cluster = await start_cluster(inbox_update_ms=300)
-    _, customer = await cluster.pair()
-    follower = await cluster.servers[0].agent("agent-2")
-    await follower.call("subscribe_inbox", {})
-    loop = asyncio.get_running_loop()
-    began, heads = loop.time(), [0]
-    for number in range(10):
-        await customer.call("send_message", text(f"text {number}"))
-    while heads[-1] < 10:
-        heads.append((await follower.expect("conversation_updated"))["conversation"]["headSeq"])
-    assert len(heads) - 1 <= (loop.time() - began) / 0.3 + 1
-    assert heads == sorted(heads)
-
-
-async def test_filtered_inbox_receives_a_removal_by_another_server(start_cluster: StartCluster) -> None:
-    cluster = await start_cluster()
-    agent, customer = await cluster.pair()
-    await customer.call("send_message", text("hello"))
-    follower = await cluster.servers[1].agent("agent-2")
-    assert len((await follower.call("subscribe_inbox", {"status": "queued"}))["conversations"]) == 1
-    await agent.call("claim_conversation", change(1))
-    update = await follower.expect("conversation_updated")
-    assert update["conversation"]["status"] == "assigned"
-    await settle_all(agent, follower)
-    assert not follower.seen("conversation_updated")
 
 
 async def test_servers_receive_only_notifications_for_their_clients(start_cluster: StartCluster) -> None:
