@@ -42,7 +42,7 @@ class RecordedConnection:
     reason: str = ""
     code: int | None = None
     joined: dict[str, float] = field(default_factory=dict)
-    """Time of the join by room, without rooms that were left again."""
+    """Time of the first join by room, also if the room was left again."""
 
     @property
     def person(self) -> str:
