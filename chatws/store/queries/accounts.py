@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from chatws.protocol.entities import Role, User
 from chatws.store.errors import AlreadyExists, NotFound
 from chatws.store.interface import Account
+from chatws.store.queries.prepared import Prepared
 from chatws.store.queries.rows import NewRow, insert_unless_taken
 from chatws.store.schema import users
+
+_AccountRow = tuple[str, str, Role, str | None, str | None, bool, int, int]
 
 CONTACT_EMAIL = func.coalesce(users.c.contact_email, users.c.email)
 """A customer's mail address: as given by the customer or the site, else the one of their token."""
@@ -25,7 +29,7 @@ _ACCOUNTS = select(
     users.c.tokens_valid_after_ms,
     users.c.created_at_ms,
 )
-_BY_ID = _ACCOUNTS.where(users.c.user_id == bindparam("user_id"))
+_BY_ID = Prepared(_ACCOUNTS.where(users.c.user_id == bindparam("user_id")), ["user_id"])
 _BY_IDS = _ACCOUNTS.where(users.c.user_id.in_(bindparam("user_ids", expanding=True)))
 _BY_EMAIL = _ACCOUNTS.where(users.c.email == bindparam("email"))
 _AGENTS = _ACCOUNTS.where(users.c.role == "admin").order_by(users.c.created_at_ms, users.c.user_id)
@@ -50,8 +54,8 @@ _CHUNK_IDS = 1_000
 
 def find(connection: Connection, user_id: str) -> Account | None:
     """Return the account with this id."""
-    row = connection.execute(_BY_ID, {"user_id": user_id}).first()
-    return None if row is None else _account(*row)
+    row = _BY_ID.first(connection, (user_id,))
+    return None if row is None else _account(*cast("_AccountRow", row))
 
 
 def find_by_email(connection: Connection, email: str) -> Account | None:
@@ -130,7 +134,9 @@ def _insert(connection: Connection, user: User, email: str | None, password_hash
 
 
 def _existing(connection: Connection, user_id: str) -> Account:
-    return _account(*connection.execute(_BY_ID, {"user_id": user_id}).one())
+    account = find(connection, user_id)
+    assert account is not None
+    return account
 
 
 def _account(  # noqa: PLR0917  one parameter per column of a row
@@ -147,7 +153,7 @@ def _account(  # noqa: PLR0917  one parameter per column of a row
         user=User(user_id=user_id, user_name=user_name, role=role),
         email=email,
         password_hash=password_hash,
-        disabled=disabled,
+        disabled=bool(disabled),  # SQLite returns 0 or 1
         tokens_valid_after_ms=tokens_valid_after_ms,
         created_at_ms=created_at_ms,
     )

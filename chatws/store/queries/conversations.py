@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+from functools import cache
 from typing import TYPE_CHECKING, cast
 
+import msgspec
 from msgspec import UNSET
-from sqlalchemy import Connection, bindparam, func, select, tuple_, update
+from sqlalchemy import Connection, Text, bindparam, func, or_, select, tuple_, update
 
 from chatws.protocol.entities import Conversation, ConversationStatus, Role, User
 from chatws.protocol.ids import format_timestamp
@@ -16,6 +18,7 @@ from chatws.store.errors import BadCursor, NotFound, StaleVersion
 from chatws.store.interface import ConversationFilter, Head
 from chatws.store.queries import accounts, deliveries
 from chatws.store.queries.deliveries import NewStatus
+from chatws.store.queries.json_params import among_json
 from chatws.store.queries.prepared import Prepared, Values
 from chatws.store.queries.rows import MESSAGE_COLUMNS, MessageRow, NewRow, insert_unless_taken, message_of
 from chatws.store.schema import conversations, messages, users
@@ -54,30 +57,45 @@ _VIEW = (
 )
 _BY_ID = Prepared(_VIEW.where(conversations.c.conversation_id == bindparam("wanted_id")), ["wanted_id"])
 _ORDER = (conversations.c.updated_at_ms.desc(), conversations.c.conversation_id.desc())
-_IS_WRITTEN = (conversations.c.head_seq > 0) | conversations.c.status.in_(["assigned", "resolved"])
-_STATE = (
+_IS_WRITTEN = or_(
+    conversations.c.head_seq > 0, conversations.c.status == "assigned", conversations.c.status == "resolved"
+)
+_FILTERS = {
+    "status": conversations.c.status == bindparam("status"),
+    "assignee_id": conversations.c.assignee_id == bindparam("assignee_id"),
+    "customer_id": conversations.c.customer_id == bindparam("customer_id"),
+}
+_IS_AFTER_CURSOR = tuple_(conversations.c.updated_at_ms, conversations.c.conversation_id) < tuple_(
+    bindparam("cursor_ms", type_=conversations.c.updated_at_ms.type),
+    bindparam("cursor_id", type_=conversations.c.conversation_id.type),
+)
+_LIMIT = bindparam("row_limit", type_=conversations.c.head_seq.type)
+_STATE = Prepared(
     select(conversations.c.version, conversations.c.status)
     .where(conversations.c.conversation_id == bindparam("wanted_id"))
-    .with_for_update(key_share=True)
+    .with_for_update(key_share=True),
+    ["wanted_id"],
 )
-_TRANSITION = (
+_TRANSITION = Prepared(
     update(conversations)
     .where(conversations.c.conversation_id == bindparam("wanted_id"))
     .values(
-        status=bindparam("status"),
-        assignee_id=bindparam("assignee_id"),
-        updated_at_ms=bindparam("updated_at_ms"),
+        status=bindparam("new_status"),
+        assignee_id=bindparam("new_assignee_id"),
+        updated_at_ms=bindparam("now_ms"),
         version=conversations.c.version + 1,
-    )
+    ),
+    ["new_status", "new_assignee_id", "now_ms", "wanted_id"],
 )
 _HEAD = Prepared(
     select(conversations.c.head_seq).where(conversations.c.conversation_id == bindparam("wanted_id")), ["wanted_id"]
 )
-_HEADS = select(conversations.c.conversation_id, conversations.c.head_seq, conversations.c.version).where(
-    conversations.c.conversation_id.in_(bindparam("wanted_ids", expanding=True))
+_HEADS = Prepared(
+    select(conversations.c.conversation_id, conversations.c.head_seq, conversations.c.version).where(
+        among_json(conversations.c.conversation_id, bindparam("wanted_ids", type_=Text))
+    ),
+    ["wanted_ids"],
 )
-_CHUNK_IDS = 1_000
-"""SQLite takes at most 32,766 parameters in a statement."""
 
 
 def find(connection: Connection, conversation_id: str) -> Conversation | None:
@@ -122,22 +140,32 @@ def create(
 
 def listing(connection: Connection, wanted: ConversationFilter) -> tuple[list[Conversation], str | None]:
     """Return a page of conversations, most recently changed first, and the cursor of the next page."""
-    query = _VIEW.order_by(*_ORDER).limit(wanted.limit + 1)
-    if wanted.status is not None:
-        query = query.where(conversations.c.status == wanted.status)
-    if wanted.assignee_id is not None:
-        query = query.where(conversations.c.assignee_id == wanted.assignee_id)
-    if wanted.customer_id is not None:
-        query = query.where(conversations.c.customer_id == wanted.customer_id)
-    if not wanted.include_unwritten:
-        query = query.where(_IS_WRITTEN)
+    values: dict[str, str | int] = {
+        name: value for name in _FILTERS if (value := cast("str | None", getattr(wanted, name))) is not None
+    }
     if wanted.cursor is not None:
-        position = tuple_(conversations.c.updated_at_ms, conversations.c.conversation_id)
-        query = query.where(position < tuple_(*_decode_cursor(wanted.cursor)))
-    rows = connection.execute(query).all()
-    page = rows[: wanted.limit]
-    cursor = _encode_cursor(page[-1].updated_at_ms, page[-1].conversation_id) if len(rows) > len(page) > 0 else None
-    return [_conversation(tuple(row)) for row in page], cursor
+        values["cursor_ms"], values["cursor_id"] = _decode_cursor(wanted.cursor)
+    values["row_limit"] = wanted.limit + 1
+    statement = _listing(tuple(values), include_unwritten=wanted.include_unwritten)
+    rows = statement.fetch(connection, tuple(values.values()))
+    page = [_conversation(row) for row in rows[: wanted.limit]]
+    if not len(rows) > len(page) > 0:
+        return page, None
+    last = rows[len(page) - 1]
+    return page, _encode_cursor(cast("int", last[4]), cast("str", last[0]))
+
+
+@cache
+def _listing(names: tuple[str, ...], *, include_unwritten: bool) -> Prepared:
+    """Return the statement with the conditions of these parameters; building it takes longer than running it."""
+    query = _VIEW.order_by(*_ORDER).limit(_LIMIT)
+    for name in (name for name in names if name in _FILTERS):
+        query = query.where(_FILTERS[name])
+    if not include_unwritten:
+        query = query.where(_IS_WRITTEN)
+    if "cursor_id" in names:
+        query = query.where(_IS_AFTER_CURSOR)
+    return Prepared(query, names)
 
 
 def transition(
@@ -152,15 +180,15 @@ def transition(
     webhook_kinds: frozenset[WebhookKind] = frozenset(),
 ) -> Conversation:
     """Set status and assignee if the version is still ``version``; store the events of these kinds for the webhook."""
-    current = connection.execute(_STATE, {"wanted_id": conversation_id}).one_or_none()
-    if current is None or current.version != version:
+    current = cast("tuple[int, ConversationStatus] | None", _STATE.first(connection, (conversation_id,)))
+    if current is None or current[0] != version:
         raise StaleVersion(get(connection, conversation_id))
     if assignee_id is not None and accounts.find(connection, assignee_id) is None:
         raise NotFound("account", assignee_id)
     change(connection, conversation_id, status, assignee_id, now_ms)
     after = get(connection, conversation_id)
     if webhook_kinds:
-        new_status = NewStatus(current.status, status, assignee_id, reason)
+        new_status = NewStatus(current[1], status, assignee_id, reason)
         events = deliveries.events_of_change(webhook_kinds, conversation_id, after.head_seq, after.version, new_status)
         deliveries.record(connection, events, now_ms)
     return after
@@ -170,8 +198,7 @@ def change(
     connection: Connection, conversation_id: str, status: ConversationStatus, assignee_id: str | None, now_ms: int
 ) -> None:
     """Set status and assignee unconditionally and increment the version."""
-    values = {"status": status, "assignee_id": assignee_id, "updated_at_ms": now_ms, "wanted_id": conversation_id}
-    connection.execute(_TRANSITION, values)
+    _TRANSITION.run_many(connection, [(status, assignee_id, now_ms, conversation_id)])
 
 
 def head(connection: Connection, conversation_id: str) -> int:
@@ -188,11 +215,9 @@ def head(connection: Connection, conversation_id: str) -> int:
 
 def heads(connection: Connection, conversation_ids: Sequence[str]) -> dict[str, Head]:
     """Return the last sequence number and the version of each conversation that exists."""
-    found: dict[str, Head] = {}
-    for start in range(0, len(conversation_ids), _CHUNK_IDS):
-        chunk = conversation_ids[start : start + _CHUNK_IDS]
-        found.update((row[0], Head(row[1], row[2])) for row in connection.execute(_HEADS, {"wanted_ids": chunk}))
-    return found
+    wanted = msgspec.json.encode(list(conversation_ids)).decode()
+    rows = cast("Sequence[tuple[str, int, int]]", _HEADS.fetch(connection, (wanted,)))
+    return {conversation_id: Head(head_seq, version) for conversation_id, head_seq, version in rows}
 
 
 def _conversation(row: Values) -> Conversation:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 from sqlalchemy import Connection, Text, bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from chatws.protocol.entities import ReadMark
 from chatws.store.queries import conversations
 from chatws.store.queries.json_params import among_json
 from chatws.store.queries.prepared import Prepared
-from chatws.store.queries.rows import NewRow, upsert
+from chatws.store.queries.rows import NewRow
 from chatws.store.schema import read_marks
 
 if TYPE_CHECKING:
@@ -30,6 +31,18 @@ _OF_CONVERSATIONS = Prepared(
     .order_by(read_marks.c.conversation_id, read_marks.c.user_id),
     ["wanted_ids"],
 )
+
+
+def _forward(insert: postgresql.Insert | sqlite.Insert) -> postgresql.Insert | sqlite.Insert:
+    return insert.on_conflict_do_update(
+        index_elements=[read_marks.c.conversation_id, read_marks.c.user_id],
+        set_={"seq": insert.excluded.seq},
+        where=read_marks.c.seq < insert.excluded.seq,
+    )
+
+
+_FORWARD = {"sqlite": _forward(sqlite.insert(read_marks)), "postgresql": _forward(postgresql.insert(read_marks))}
+"""Statement that moves a mark, by dialect; building it takes longer than running it."""
 
 
 def of_conversation(connection: Connection, conversation_id: str) -> list[ReadMark]:
@@ -54,11 +67,6 @@ def move(connection: Connection, conversation_id: str, user_id: str, seq: int) -
     reached = min(seq, conversations.head(connection, conversation_id))
     if reached < 1:
         return None
-    insert = upsert(connection, read_marks)
-    forward = insert.on_conflict_do_update(
-        index_elements=[read_marks.c.conversation_id, read_marks.c.user_id],
-        set_={"seq": insert.excluded.seq},
-        where=read_marks.c.seq < insert.excluded.seq,
-    )
+    forward = _FORWARD[connection.dialect.name]
     row: NewRow = {"conversation_id": conversation_id, "user_id": user_id, "seq": reached}
     return ReadMark(user_id=user_id, seq=reached) if connection.execute(forward, row).rowcount else None

@@ -59,9 +59,5 @@ def message_of(  # noqa: PLR0917  one parameter per column of a row
 
 def insert_unless_taken(connection: Connection, table: Table, row: NewRow) -> bool:
     """Insert a row unless one of its unique values is taken; return whether it was inserted."""
-    return connection.execute(upsert(connection, table).on_conflict_do_nothing(), row).rowcount == 1
-
-
-def upsert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """Return an INSERT of the backend's dialect, which supports ON CONFLICT."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    insert = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    return connection.execute(insert.on_conflict_do_nothing(), row).rowcount == 1
