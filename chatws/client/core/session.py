@@ -96,13 +96,17 @@ class ChatSession:
 
     def next_deadline(self) -> float | None:
         """Return when `tick` has to be called at the latest; None if nothing is pending."""
-        deadlines = (self._in_flight.next_deadline(), self.connection.drain_deadline, self._presence_complete_at)
-        times = [time for time in deadlines if time is not None]
+        first = self._in_flight.next_deadline()
+        for time in (self.connection.drain_deadline, self._presence_complete_at):
+            if time is not None and (first is None or time < first):
+                first = time
         if self.connection.is_up:
             # Requests due before the last flush were sent by it, or wait for an ack or a join.
-            later = (*self._outbox.deadlines(), *self._waiting.deadlines(), *self._cursors.deadlines())
-            times += [time for time in later if time > self._last_flush_at]
-        return min(times, default=None)
+            for times in (self._outbox.deadlines(), self._waiting.deadlines(), self._cursors.deadlines()):
+                for time in times:
+                    if time > self._last_flush_at and (first is None or time < first):
+                        first = time
+        return first
 
     # Inputs from the connection and the clock
 
