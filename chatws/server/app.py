@@ -88,7 +88,8 @@ def create_app(
     app = web.Application(client_max_size=settings.max_frame_bytes)
     server = Server(engine_options(settings))
     clock, bus = clock or SystemClock(), bus or _make_bus(settings)
-    services = make_services(settings, server.of("/"), clock, store or _make_store(settings, clock), bus)
+    store = store or _make_store(settings, clock)
+    services = make_services(settings, server.of("/"), clock, store, bus, metrics=Metrics())
     app[LISTENER] = listener = ListenerStats()
     services.metrics.registry.register(ServerCollector(services, server, listener))
     pipeline = Pipeline(services, {**ROUTES, **rest.ROUTES})
@@ -140,13 +141,14 @@ def _make_bus(settings: Settings) -> Bus:
         raise StartError("Redis", str(problem), "check redis_url") from None
 
 
-def make_services(settings: Settings, namespace: Namespace, clock: Clock, store: Store, bus: Bus) -> Services:
+def make_services(
+    settings: Settings, namespace: Namespace, clock: Clock, store: Store, bus: Bus, *, metrics: Metrics
+) -> Services:
     """Create the parts of one server; `run_services` opens store and bus and starts the background tasks.
 
     Raises:
         StartError: the settings name a key or a bot that cannot be used.
     """
-    metrics = Metrics()
     registry = ConnectionRegistry(settings)
     cluster = ClusterPublisher(bus, settings.inbox_update_ms, metrics.bus_wait)
     hub = Hub(namespace, store, metrics, cluster, _typing_factory(settings, namespace, registry, cluster))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -70,6 +71,7 @@ def _run_seeds(seeds: range, out: Path, *, as_json: bool) -> ExitCode:
 
     campaign = Campaign(report, hashes_traces=as_json)
     is_stopped = False
+    gc.freeze()  # a full collection, every 100 seeds, would take 0.1 s for the objects of the modules
     try:
         campaign.run(seeds)
     except KeyboardInterrupt:

@@ -42,10 +42,10 @@ class FinalCheck:
         for posted in device.posted:
             if posted.outcome is None:
                 yield BrokenInvariant("outbox-empty", f"{posted.content} of {device.name} has no outcome.")
-            elif not isinstance(posted.outcome, ClientError):
-                stored = self._stored.messages[posted.conversation_id]
-                if not any(message.content == posted.content for message in stored):
-                    yield BrokenInvariant("stored-once", f"{posted.content} of {device.name} was acked, not stored.")
+            elif not isinstance(posted.outcome, ClientError) and not self._stored.has(
+                posted.conversation_id, posted.content
+            ):
+                yield BrokenInvariant("stored-once", f"{posted.content} of {device.name} was acked, not stored.")
 
     def _conversation(self, device: SimulatedDevice, conversation_id: str) -> Iterator[BrokenInvariant]:
         shown = device.screen.conversations[conversation_id]

@@ -48,6 +48,8 @@ class StoredState:
         self.read_marks: dict[tuple[str, str], int] = {}
         """Marks by conversation and user."""
         self._client_ids: dict[tuple[str, str, str], CommittedMessage] = {}
+        self._seqs: dict[tuple[str, str], int] = {}
+        """Positions by conversation and content, which is unique in a plan."""
         self.message_count = 0
         self.read("setup")
 
@@ -69,6 +71,10 @@ class StoredState:
         """Return a message."""
         known = self.messages.get(conversation_id, ())
         return known[seq - 1] if 0 < seq <= len(known) else None
+
+    def has(self, conversation_id: str, content: str) -> bool:
+        """Return whether a message with this content is stored."""
+        return (conversation_id, content) in self._seqs
 
     def check_all(self) -> None:
         """Compare the whole database with what was read after each commit."""
@@ -93,9 +99,9 @@ class StoredState:
             self._judge.require(
                 first is message, "stored-once", "{} is stored as #{} and #{}.", key, first.seq, message.seq
             )
-            same = [other.seq for other in known if other.content == message.content]
+            seq = self._seqs.setdefault((conversation_id, message.content), message.seq)
             self._judge.require(
-                not same, "stored-once", "{!r} is stored as #{} and #{}.", message.content, same, message.seq
+                seq == message.seq, "stored-once", "{!r} is stored as #{} and #{}.", message.content, seq, message.seq
             )
             known.append(message)
             self.message_count += 1

@@ -45,11 +45,6 @@ class SimulatedProcess:
         self._tasks[task] = None
         task.add_done_callback(self._remove_task)
 
-    def run_timer(self, callback: Callable[[*Args], object], *args: *Args) -> None:
-        """Call a timer's callback while the process lives."""
-        if not self.is_dead:
-            callback(*args)
-
     def _remove_task(self, task: asyncio.Task[Any]) -> None:
         self._tasks.pop(task, None)
 
@@ -66,6 +61,40 @@ NO_PROCESS = contextvars.Context()
 """Context of callbacks that belong to no process, such as packets on their way."""
 
 
+class VirtualHandle(asyncio.TimerHandle):
+    """Callback of the event loop; it does not run if its process is dead by then.
+
+    Creating and cancelling one of the base class takes three times as long.
+    """
+
+    __slots__ = ("process",)
+
+    def __init__(  # noqa: PLR0917  the arguments of the base class, and the process
+        self,
+        when: float,
+        callback: Callable[[*Args], object],
+        args: tuple[*Args],
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context | None,
+        process: SimulatedProcess | None,
+    ) -> None:
+        self._context = contextvars.copy_context() if context is None else context
+        self._loop = loop
+        self._callback: Callable[..., object] | None = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
+        self._when = when
+        self._scheduled = False
+        self.process = process
+
+    def cancel(self) -> None:
+        """Cancel the callback; the event loop drops it at its time."""
+        self._cancelled = True
+        self._callback, self._args = None, ()
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """Event loop that never sleeps: when nothing is ready, its time jumps to the next timer.
 
@@ -75,9 +104,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self._now = 0.0
-        self._ready: deque[asyncio.Handle]
+        self._ready: deque[VirtualHandle]
         self._stopping: bool
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timers: list[tuple[float, int, VirtualHandle]] = []
         """Heap of tuples, which are compared ten times as fast as the handles in the heap of the base class."""
         self._timer_count = 0
 
@@ -85,22 +114,38 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Return the virtual time, seconds since the start."""
         return self._now
 
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[*Args], object],
+        *args: *Args,
+        context: contextvars.Context | None = None,
+    ) -> VirtualHandle:
+        """Schedule a callback after a delay."""
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
     def call_at(
         self,
         when: float,
         callback: Callable[[*Args], object],
         *args: *Args,
         context: contextvars.Context | None = None,
-    ) -> asyncio.TimerHandle:
+    ) -> VirtualHandle:
         """Schedule a callback, which a process that was killed meanwhile does not run."""
         process = _process.get() if context is None else context.get(_process)
-        if process is None:
-            timer = asyncio.TimerHandle(when, callback, args, self, context)
-        else:
-            timer = asyncio.TimerHandle(when, process.run_timer, (callback, *args), self, context)
+        timer = VirtualHandle(when, callback, args, self, context, process)
         self._timer_count += 1
         heapq.heappush(self._timers, (when, self._timer_count, timer))
         return timer
+
+    def call_soon(
+        self,
+        callback: Callable[[*Args], object],
+        *args: *Args,
+        context: contextvars.Context | None = None,
+    ) -> VirtualHandle:
+        """Schedule a callback for the next iteration; that of a process runs even if it was killed meanwhile."""
+        return self._call_soon(callback, args, context)
 
     def create_task(self, coro: Any, **options: Any) -> Any:  # noqa: ANN401  as in the base class
         """Start a task that ends when the process that started it is killed."""
@@ -111,6 +156,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
             process.add_task(task)
         return task
 
+    def _call_soon(
+        self, callback: Callable[[*Args], object], args: tuple[*Args], context: contextvars.Context | None
+    ) -> VirtualHandle:
+        """Schedule a callback; the base class calls this for `call_soon_threadsafe`."""
+        handle = VirtualHandle(self._now, callback, args, self, context, None)
+        self._ready.append(handle)
+        return handle
+
     def _run_once(self) -> None:
         """Run what is ready, or advance the time to the next timer.
 
@@ -120,18 +173,16 @@ class VirtualLoop(asyncio.BaseEventLoop):
         ready, timers = self._ready, self._timers
         while timers and (not ready or timers[0][0] <= self._now):
             when, _, timer = heapq.heappop(timers)
-            if not timer.cancelled():
+            if not timer._cancelled:  # noqa: SLF001  a call of `cancelled` costs as much as the rest of the line
                 self._now = max(self._now, when)
                 ready.append(timer)
         if not ready and not self._stopping:
             raise SimulationStalled
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if not handle.cancelled():
+            process = handle.process
+            if not (handle._cancelled or (process is not None and process.is_dead)):  # noqa: SLF001  likewise
                 handle._run()  # noqa: SLF001  as the base class does
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """Do nothing: a cancelled timer is dropped at its time."""
 
     def _process_events(self, event_list: list[object]) -> None:
         """Do nothing: there is no I/O."""
