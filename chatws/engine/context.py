@@ -71,7 +71,7 @@ class EngineContext:
 
     @cached_property
     def disconnect_limiter(self) -> LoopLimiter:
-        """Limiter of the sessions closed because of a lost connection."""
+        """Limiter of the WebSockets whose end is handled."""
         return LoopLimiter(self.loop, _DISCONNECTS_PER_ITERATION)
 
     def start_task(self, work: Coroutine[None, None, None]) -> None:

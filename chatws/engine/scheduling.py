@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from chatws.logging import RateLimitedLogger
@@ -51,31 +52,28 @@ class FlushScheduler:
 
 
 class LoopLimiter:
-    """FIFO limiter: at most ``per_iteration`` callers proceed per event-loop iteration."""
+    """FIFO limiter of callbacks: at most ``per_iteration`` run per event-loop iteration."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, per_iteration: int) -> None:
         self._loop = loop
         self._per_iteration = per_iteration
         self._available = per_iteration
-        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[Callable[[], object]] = deque()
 
-    async def take(self) -> None:
-        """Wait for the caller's place in the queue; below the limit, return without waiting."""
-        if self._available and not self._waiters:
-            if self._available == self._per_iteration:
-                self._loop.call_soon(self._next)
-            self._available -= 1
+    def run(self, callback: Callable[[], object]) -> None:
+        """Run a callback, at once if the limit permits it, otherwise in a later iteration."""
+        if not self._available:
+            self._waiting.append(callback)
             return
-        future = self._loop.create_future()
-        self._waiters.append(future)
-        await future
+        if self._available == self._per_iteration:
+            self._loop.call_soon(self._next)
+        self._available -= 1
+        callback()
 
     def _next(self) -> None:
-        self._available = self._per_iteration
-        while self._available and self._waiters:
-            future = self._waiters.popleft()
-            if not future.done():
-                future.set_result(None)
-                self._available -= 1
-        if self._available < self._per_iteration:
+        count = min(self._per_iteration, len(self._waiting))
+        self._available = self._per_iteration - count
+        if count:
             self._loop.call_soon(self._next)
+        for _ in range(count):
+            self._waiting.popleft()()

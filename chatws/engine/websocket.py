@@ -231,7 +231,7 @@ class WebSocketTransport(WriteBuffer, asyncio.Protocol):
         self._unparsed = b""
         if self._is_closing and error is None:
             self._close_tcp()
-        self._put(error, 0)
+        self._context.disconnect_limiter.run(partial(self._put, error, 0))
 
     def _accept_message(self, message: str | bytes) -> None:
         """Pass a message to the session on arrival: attachments must follow their packet, PONG and acks cannot wait."""
@@ -279,14 +279,12 @@ class WebSocketTransport(WriteBuffer, asyncio.Protocol):
             # Not ``receive``: a coroutine less for every message.
             while isinstance(item := self._take_queued() if self._queue else await self._next_arrival(), partial):
                 await session.run(item, self._arrived_at)
-            await self._finish(session, item if isinstance(item, FrameError) else None)
+            self._finish(session, item if isinstance(item, FrameError) else None)
         except BaseException:
             session.abort(DisconnectReason.TRANSPORT_ERROR)  # no other task would handle further packets
             raise
 
-    async def _finish(self, session: EngineSession, error: FrameError | None) -> None:
-        if not session.is_closed:
-            await self._context.disconnect_limiter.take()
+    def _finish(self, session: EngineSession, error: FrameError | None) -> None:
         if error is not None:
             session.fail(error)
             return

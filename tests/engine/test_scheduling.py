@@ -1,46 +1,61 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
+
+import pytest
 
 from chatws.engine.scheduling import LoopLimiter
 
 
-async def test_many_callers_proceed_in_order_over_several_iterations() -> None:
+async def test_many_callbacks_run_in_order_over_several_iterations() -> None:
     limiter = LoopLimiter(asyncio.get_running_loop(), per_iteration=8)
     done: list[int] = []
-    most = 0
-
-    async def take(number: int) -> None:
-        await limiter.take()
-        done.append(number)
-
-    callers = asyncio.gather(*(take(number) for number in range(100)))
-    while not callers.done():
+    for number in range(100):
+        limiter.run(partial(done.append, number))
+    most = len(done)
+    while len(done) < 100:
         before = len(done)
         await asyncio.sleep(0)
         most = max(most, len(done) - before)
     assert done == list(range(100))
-    assert 8 <= most <= 16
+    assert most == 8
 
 
-async def test_callers_below_the_limit_do_not_wait() -> None:
+async def test_callbacks_below_the_limit_run_at_once() -> None:
     limiter = LoopLimiter(asyncio.get_running_loop(), per_iteration=8)
-    await asyncio.gather(*(limiter.take() for _ in range(100)))
+    done: list[int] = []
+    for number in range(100):
+        limiter.run(partial(done.append, number))
+    while len(done) < 100:
+        await asyncio.sleep(0)
     await asyncio.sleep(0)
-    done = 0
-    for coroutine in [limiter.take() for _ in range(3)]:
-        try:
-            coroutine.send(None)
-        except StopIteration:
-            done += 1
-    assert done == 3
+    for number in range(3):
+        limiter.run(partial(done.append, number))
+    assert done[100:] == [0, 1, 2]
 
 
-async def test_cancelled_caller_uses_no_slot() -> None:
+async def test_callback_that_raises_delays_no_other() -> None:
+    loop = asyncio.get_running_loop()
+    problems: list[object] = []
+    loop.set_exception_handler(lambda _, context: problems.append(context["exception"]))
+    limiter = LoopLimiter(loop, per_iteration=1)
+    done: list[int] = []
+    error = ValueError("broken")
+
+    def fail() -> None:
+        raise error
+
+    limiter.run(partial(done.append, 0))
+    limiter.run(fail)
+    limiter.run(partial(done.append, 1))
+    while len(done) < 2:
+        await asyncio.sleep(0)
+    assert done == [0, 1]
+    assert problems == [error]
+
+
+async def test_callback_that_runs_at_once_raises_to_its_caller() -> None:
     limiter = LoopLimiter(asyncio.get_running_loop(), per_iteration=1)
-    await limiter.take()
-    waiting = [asyncio.ensure_future(limiter.take()) for _ in range(4)]
-    await asyncio.sleep(0)
-    waiting[2].cancel()
-    await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 30)
-    assert [future.cancelled() for future in waiting] == [False, False, True, False]
+    with pytest.raises(ZeroDivisionError):
+        limiter.run(lambda: 1 // 0)
