@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import gc
 
+_YOUNG_COLLECTIONS = 2
+"""Collections of new objects before one of those that survived them, which would otherwise stop a server that has
+just accepted thousands of connections for 0.1 s. The sum of the pauses is the same."""
+
 
 def tune_gc(threshold: int) -> None:
     """Collect once per ``threshold`` new objects, and exclude those that exist now; called at the end of start-up."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(threshold, *gc.get_threshold()[1:])
+    gc.set_threshold(threshold, _YOUNG_COLLECTIONS, gc.get_threshold()[2])
