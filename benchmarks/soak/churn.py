@@ -11,6 +11,7 @@ from benchmarks.common.client import BenchmarkConnection, ConnectionFailed
 from benchmarks.common.measurement import BoundedMeasurement
 from benchmarks.soak.bystanders import run_bystanders
 from benchmarks.soak.clients import StalledReader, join_one, request
+from benchmarks.soak.page_caches import fill_page_caches
 from benchmarks.soak.plan import SoakPlan
 from benchmarks.soak.server_stats import SoakServer, started_server
 
@@ -28,6 +29,7 @@ async def churn(plan: SoakPlan) -> list[BoundedMeasurement]:
     """Compare the resources before and after; a warm-up with every kind of client precedes the first count."""
     rng = random.Random(_SEED)
     async with started_server(**plan.settings) as server:
+        await fill_page_caches(server, plan.cached_bytes)
         await _run_visits(server, plan.churn_s * _WARM_UP_SHARE, plan.churn_per_s, rng, _INVALID_SHARE * 10)
         before = await server.count_settled()
         async with run_bystanders(server, plan) as acks:

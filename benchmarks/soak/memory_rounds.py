@@ -8,6 +8,7 @@ from typing import Final
 from benchmarks.common.client import BenchmarkConnection
 from benchmarks.common.measurement import BoundedMeasurement
 from benchmarks.soak.clients import connect_agents, for_all, join_all, request
+from benchmarks.soak.page_caches import fill_page_caches
 from benchmarks.soak.plan import SoakPlan
 from benchmarks.soak.server_stats import ResourceCounts, SoakServer, started_server
 from chatws.store.queries.head_cache import MAX_CACHED
@@ -31,17 +32,12 @@ _BLOCKS_PER_CACHED_HEAD: Final = 4
 """A cached state of a conversation, its id and its numbers."""
 
 _MIB: Final = 1024 * 1024
-_FILLING_CHARS: Final = 3_900
-_PAGE: Final = 100
-_FILLING_AT_ONCE: Final = 50
-_READERS: Final = 4
 
 
 async def memory_rounds(plan: SoakPlan) -> list[BoundedMeasurement]:
     """Compare the memory after the last round with that after the third; every round has new users."""
     async with started_server(**_SETTINGS, **plan.settings) as server:
-        if plan.cached_bytes:
-            await _fill_page_caches(server, plan.cached_bytes)
+        await fill_page_caches(server, plan.cached_bytes)
         counts = [await _run_round(server, number, plan.round_clients) for number in range(1, plan.rounds + 1)]
     base, last = counts[_BASE_ROUND - 1], counts[-1]
     clients = (plan.rounds - _BASE_ROUND) * plan.round_clients
@@ -67,20 +63,6 @@ def _newly_cached(plan: SoakPlan) -> int:
     """Return the number of conversations that the store's bounded cache gains after the round that is the base."""
     base, last = (min(rounds * plan.round_clients, MAX_CACHED) for rounds in (_BASE_ROUND, plan.rounds))
     return last - base
-
-
-async def _fill_page_caches(server: SoakServer, size_bytes: int) -> None:
-    """Write and read more than the bounded page caches of SQLite hold, so that their growth is not taken for a leak."""
-    writer, *readers = await join_all(server, ["cached"] * (_READERS + 1))
-    message = {"conversationId": "conv-cached", "content": "x" * _FILLING_CHARS}
-    count = size_bytes // _FILLING_CHARS
-    for _ in range(0, count, _FILLING_AT_ONCE):
-        await asyncio.gather(*(request(writer, "send_message", message) for _ in range(_FILLING_AT_ONCE)))
-    for before_seq in range(count, 0, -_PAGE):
-        page = {"conversationId": "conv-cached", "beforeSeq": before_seq, "limit": _PAGE}
-        await asyncio.gather(*(request(reader, "history", page) for reader in readers))
-    for connection in (writer, *readers):
-        connection.close()
 
 
 async def _run_round(server: SoakServer, number: int, clients: int) -> ResourceCounts:

@@ -23,7 +23,7 @@ class SoakPlan(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int = 10
     round_clients: int = 3_000
     cached_bytes: int = 64 * 1024 * 1024
-    """Messages written and read before the rounds, to fill the database's caches."""
+    """Messages written and read before the rounds and the churn, to fill the database's caches."""
     bystander_acks: int = 1_000
     """Least number of acks that the bystanders of a flood receive."""
     settings: dict[str, int | str] = msgspec.field(default_factory=dict)
