@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import suppress
+from contextvars import ContextVar
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from chatws.store.batch_executor import ErrorClass
@@ -140,15 +142,7 @@ class PostgresConnection:
         self._raw: Any = None  # the driver's connection, once opened
         self._connection: AsyncConnection | None = None  # while usable
         self._timed_out = False  # the current transaction exceeded its timeout
-        self._engine = create_async_engine(
-            "postgresql+asyncpg://",
-            async_creator=self._connect,
-            poolclass=NullPool,
-            # A read is one snapshot. Writers lock the rows that they check, and see everything committed before.
-            isolation_level="READ COMMITTED" if writes else "REPEATABLE READ",
-            execution_options={} if writes else {"postgresql_readonly": True},
-            hide_parameters=True,  # error texts reach the log, message contents must not
-        )
+        self._writes = writes
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run one transaction: committed at the end, rolled back by an exception.
@@ -208,10 +202,15 @@ class PostgresConnection:
         if self._connection is not None and self._is_lost:  # for example because PostgreSQL was restarted
             await self.close()
         if self._connection is None:
-            self._connection = await self._engine.connect()
+            opening = _opening.set(self)
+            try:
+                self._connection = await _engine(writes=self._writes).connect()
+            finally:
+                _opening.reset(opening)
         return self._connection
 
-    async def _connect(self) -> object:
+    async def connect(self) -> object:
+        """Open the driver's connection; called by the engine."""
         settings = {"application_name": APPLICATION_NAME, "jit": "off"}
         if self._timeout_s is not None:
             # PostgreSQL times out before this client, and so releases the locks of a server frozen in a transaction.
@@ -228,6 +227,29 @@ class PostgresConnection:
         self._timed_out = True
         if self._raw is not None:
             self._raw.terminate()
+
+
+_opening: ContextVar[PostgresConnection] = ContextVar("_opening")
+"""Connection that the current task opens."""
+
+
+@cache
+def _engine(*, writes: bool) -> AsyncEngine:
+    """Return the engine of all connections of this process: it compiles each statement once for all of them."""
+    if not writes:
+        # A read is one snapshot. Writers lock the rows that they check, and see everything committed before.
+        return _engine(writes=True).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=_connect,
+        poolclass=NullPool,
+        isolation_level="READ COMMITTED",
+        hide_parameters=True,  # error texts reach the log, message contents must not
+    )
+
+
+async def _connect() -> object:
+    return await _opening.get().connect()
 
 
 async def run_once(
