@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import itertools
+import os
+import shutil
+import subprocess
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
 from tests.support.ports import free_port
 from tests.support.tools import skip_if_missing
-from tools.services.postgres import PostgresProcess
+from tools.services.postgres import INITDB_OPTIONS, PostgresProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+_TEMPLATES: Final = Path(__file__).parent.parent.parent / ".pytest_cache" / "postgres"
+"""Data directories to copy, because ``initdb`` takes a second of processor time: for each version and user one."""
 
 _COMMIT_KEY = 1
 _BLOCK_COMMITS = f"""
@@ -34,6 +42,21 @@ class PostgresServer(PostgresProcess):
         with skip_if_missing():
             super().__init__(free_port())
         self._numbers = itertools.count(1)
+
+    def _create_cluster(self) -> None:
+        initdb = (self._programs / "initdb").stat()
+        template = _TEMPLATES / " ".join((*INITDB_OPTIONS, str(initdb.st_mtime_ns), str(os.geteuid())))
+        _TEMPLATES.mkdir(parents=True, exist_ok=True)
+        with (_TEMPLATES / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not template.exists():
+                super()._create_cluster()
+                unfinished = _TEMPLATES / "unfinished"
+                shutil.rmtree(unfinished, ignore_errors=True)
+                _copy(self._data, unfinished)
+                unfinished.rename(template)
+                return
+        _copy(template, self._data)
 
     def require_password(self, user: str) -> None:
         """Refuse connections of a user without the right password; call it before the start."""
@@ -73,3 +96,8 @@ class PostgresServer(PostgresProcess):
             await connection.execute(statement)
         finally:
             await connection.close()
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a directory with the owners and modes of its files."""
+    subprocess.run(["cp", "--archive", str(source), str(target)], check=True)

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from tools.services.programs import ProgramMissing, ServiceFailed, unused_port
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+INITDB_OPTIONS = ("--username=chat", "--auth=trust", "--no-sync", "--locale=C")
 _DEBIAN = Path("/usr/lib/postgresql")
 _ACCOUNT = "postgres"
 _SETTINGS = {
@@ -32,6 +34,9 @@ _SETTINGS = {
 # Data written by a killed process is in the kernel's cache, so only a power failure loses it.
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 _STOP_TIMEOUT_S = 60
+_START_POLL_S = 0.01
+_STATUS_LINE = 7
+"""Line of ``postmaster.pid`` with the status of the server; the first one is its process id."""
 
 
 class PostgresProcess:
@@ -58,7 +63,7 @@ class PostgresProcess:
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             account = pwd.getpwnam(_ACCOUNT)
             os.chown(self._directory, account.pw_uid, account.pw_gid)
-        self._run("initdb", "--pgdata", str(self._data), "--username=chat", "--auth=trust", "--no-sync", "--locale=C")
+        self._create_cluster()
 
     @property
     def pid(self) -> int:
@@ -86,10 +91,10 @@ class PostgresProcess:
                 start_new_session=True,
                 **_as_account(),
             )
-        ready = [str(self._programs / "pg_isready"), "--host=127.0.0.1", f"--port={self.port}", "--quiet"]
-        while subprocess.run(ready, check=False).returncode != 0:
+        while not self._is_ready():
             if self._process.poll() is not None:
                 raise ServiceFailed(f"PostgreSQL did not start:\n{log_path.read_text(errors='replace')[-2_000:]}")
+            time.sleep(_START_POLL_S)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop the server: SIGINT closes connections and writes all data, SIGQUIT leaves the data as a crash would."""
@@ -114,6 +119,21 @@ class PostgresProcess:
         """Stop the server and remove its data."""
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _create_cluster(self) -> None:
+        self._run("initdb", "--pgdata", str(self._data), *INITDB_OPTIONS)
+
+    def _is_ready(self) -> bool:
+        """Whether the server has reported in its data directory that it accepts connections.
+
+        To start ``pg_isready`` again and again would take more processor time than the start itself.
+        """
+        try:
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        is_own = lines[:1] == [str(self.pid)]
+        return is_own and len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == "ready"
 
     def _signal_frozen(self, number: signal.Signals) -> None:
         for pid in self._frozen:
