@@ -6,8 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import delete
 
 from chatws.store.factory import make_store
+from chatws.store.postgres_database import upgrade
 from chatws.store.schema import meta, metadata
 from tests.store.support import LockingClock, StoreClock
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
     from chatws.store import Store
     from tests.support.postgres import PostgresServer
 
-TRUNCATE = f"TRUNCATE {', '.join(table.name for table in metadata.sorted_tables if table is not meta)}"
+DELETE_ALL = ";".join(str(delete(table)) for table in reversed(metadata.sorted_tables) if table is not meta)
+"""Takes half of the processor time of ``TRUNCATE``, which creates new files."""
 
 
 @pytest.fixture(scope="session")
@@ -27,33 +30,36 @@ def emptied_databases() -> list[str]:
     return []
 
 
-@pytest.fixture(params=["sqlite-file", "sqlite-memory", "postgres"])
-def url(request: pytest.FixtureRequest, path: Path) -> Iterator[str]:
-    """Return an empty database of each backend; the contract holds for all of them.
+@pytest.fixture
+def emptied_url(postgres: PostgresServer, emptied_databases: list[str]) -> Iterator[str]:
+    """Return a PostgreSQL database without rows, of an earlier test or new.
 
-    A test with the fixture ``store`` gets the emptied PostgreSQL database of an earlier test: creating the tables
-    would take 0.1 s of processor time.
+    Creating the tables takes 0.1 s of processor time.
     """
-    if request.param != "postgres":
-        yield {"sqlite-file": f"sqlite:///{path}", "sqlite-memory": "sqlite://"}[request.param]
-        return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    if "store" not in request.fixturenames:
-        yield server.new_database()
-        return
-    emptied: list[str] = request.getfixturevalue("emptied_databases")
-    database = emptied.pop() if emptied else server.new_database()
+    if not emptied_databases:
+        emptied_databases.append(postgres.new_database())
+        asyncio.run(upgrade(emptied_databases[0]))
+    database = emptied_databases.pop()
     yield database
-    asyncio.run(server.execute(TRUNCATE, database))
-    emptied.append(database)
+    asyncio.run(postgres.execute(DELETE_ALL, database))
+    emptied_databases.append(database)
+
+
+@pytest.fixture(params=["sqlite-file", "sqlite-memory", "postgres"])
+def url(request: pytest.FixtureRequest, path: Path) -> str:
+    """Return an empty database of each backend; the contract holds for all of them."""
+    if request.param == "postgres":
+        database: str = request.getfixturevalue("emptied_url")
+        return database
+    return {"sqlite-file": f"sqlite:///{path}", "sqlite-memory": "sqlite://"}[request.param]
 
 
 @pytest.fixture(params=["sqlite-file", "postgres"])
 def lasting_url(request: pytest.FixtureRequest, path: Path) -> str:
-    """Return a new database of each backend that a command can open while a server runs."""
+    """Return an empty database of each backend that a command can open while a server runs."""
     if request.param == "postgres":
-        server: PostgresServer = request.getfixturevalue("postgres")
-        return server.new_database()
+        database: str = request.getfixturevalue("emptied_url")
+        return database
     return f"sqlite:///{path}"
 
 

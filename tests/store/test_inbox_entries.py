@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET
@@ -59,7 +60,8 @@ async def test_customer_waits_from_the_first_message_after_the_last_answer(store
 
 async def test_only_the_newest_messages_are_examined(store: Store, clock: StoreClock) -> None:
     room = await new_conversation(store)
-    await say(store, clock, room, *[ANN] * (RECENT + 2))
+    await say(store, clock, room, *[ANN] * 3)
+    await asyncio.gather(*(store.append(Draft(room, ANN, "text")) for _ in range(RECENT - 1)))
     found = await entry(store, room)
     assert found is not None
     assert (found.unread, found.waiting_since) == (RECENT, format_timestamp(START_MS + 3_000))

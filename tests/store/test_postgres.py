@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tests.support.postgres import PostgresServer
 
 ROOMS = ("a", "b", "c")
+POLL_S = 0.01
 DEFINITIONS = """
     SELECT table_name, column_name, data_type, character_maximum_length::text, is_nullable, column_default
     FROM information_schema.columns WHERE table_schema = current_schema()
@@ -57,8 +58,14 @@ DEFINITIONS = """
 
 
 @pytest.fixture
-def url(postgres: PostgresServer) -> str:
-    """Return a new database."""
+def url(emptied_url: str) -> str:
+    """Return a database without rows."""
+    return emptied_url
+
+
+@pytest.fixture
+def new_url(postgres: PostgresServer) -> str:
+    """Return a new database, without tables."""
     return postgres.new_database()
 
 
@@ -85,8 +92,8 @@ async def row_locked(url: str, conversation_id: str) -> AsyncIterator[Any]:
         await holder.close()
 
 
-async def test_migrations_create_the_same_tables_as_a_new_database_has(postgres: PostgresServer, url: str) -> None:
-    async with opened(url):
+async def test_migrations_create_the_same_tables_as_a_new_database_has(postgres: PostgresServer, new_url: str) -> None:
+    async with opened(new_url):
         pass
     migrated = await asyncio.to_thread(postgres.new_database)
 
@@ -98,22 +105,22 @@ async def test_migrations_create_the_same_tables_as_a_new_database_has(postgres:
         return list(connection.execute(text(DEFINITIONS)))
 
     await run_once(migrated, migrate)
-    definitions = await run_once(url, describe)
+    definitions = await run_once(new_url, describe)
     assert len(definitions) > len(schema.metadata.tables)
     assert await run_once(migrated, describe) == definitions
 
 
-async def test_append_finds_its_rows_by_index_among_many(postgres: PostgresServer, url: str) -> None:
-    async with opened(url) as store:
+async def test_append_finds_its_rows_by_index_among_many(postgres: PostgresServer, new_url: str) -> None:
+    async with opened(new_url) as store:
         await store.ensure_user(ANN)
     await postgres.execute(
         """
-        INSERT INTO conversations SELECT 'c' || n, 'ann', 'queued', 1, NULL, n, n, 5 FROM generate_series(1, 8000) n;
+        INSERT INTO conversations SELECT 'c' || n, 'ann', 'queued', 1, NULL, n, n, 5 FROM generate_series(1, 2000) n;
         INSERT INTO messages SELECT 'c' || n, seq, 'id', 'ann', 'Ann', 'customer', 'x', 'k' || n || '-' || seq, n
-            FROM generate_series(1, 8000) n, generate_series(1, 5) seq;
+            FROM generate_series(1, 2000) n, generate_series(1, 5) seq;
         ANALYZE
         """,
-        url,
+        new_url,
     )
 
     def plans(connection: Connection) -> str:
@@ -126,14 +133,14 @@ async def test_append_finds_its_rows_by_index_among_many(postgres: PostgresServe
             found += connection.exec_driver_sql(f"EXPLAIN {sql}", arrange((parameter,))).scalars().all()
         return "\n".join(found)
 
-    plan = await run_once(url, plans)
+    plan = await run_once(new_url, plans)
     assert "Index Scan using pk_conversations" in plan or "Bitmap Index Scan on pk_conversations" in plan
     assert "Index Scan using ix_messages_client_message_id" in plan
     assert "Seq Scan" not in plan
 
 
-async def test_servers_started_together_on_an_empty_database_share_one_epoch(url: str) -> None:
-    stores = [make_store(url, server=True) for _ in range(4)]
+async def test_servers_started_together_on_an_empty_database_share_one_epoch(new_url: str) -> None:
+    stores = [make_store(new_url, server=True) for _ in range(4)]
     await asyncio.gather(*(store.open() for store in stores))
     assert len({store.epoch for store in stores}) == 1
     await asyncio.gather(*(store.close() for store in stores))
@@ -188,8 +195,9 @@ async def test_lost_race_is_retried(url: str) -> None:
                 "SET LOCAL deadlock_timeout = '1min'"
             )  # so that PostgreSQL does not abort this transaction
             appends = asyncio.gather(*(store.append(Draft(room, ANN, "hello")) for room in ("a", "b")))
-            while not await holder.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
-                pass
+            query = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
+            while not await holder.fetchval(query):  # noqa: ASYNC110  nothing announces the lock
+                await asyncio.sleep(POLL_S)
             # The store has locked a and waits for b; this closes the deadlock, and PostgreSQL resolves it.
             await holder.execute("SELECT FROM conversations WHERE conversation_id = 'a' FOR UPDATE")
             assert not appends.done()
@@ -299,10 +307,10 @@ async def test_open_error_is_one_line_with_the_reason(url: str, change: Any, err
     assert "\n" not in str(caught.value)
 
 
-async def test_database_of_another_program_is_not_changed(postgres: PostgresServer, url: str) -> None:
-    await postgres.execute("CREATE TABLE invoices (number int)", url)
+async def test_database_of_another_program_is_not_changed(postgres: PostgresServer, new_url: str) -> None:
+    await postgres.execute("CREATE TABLE invoices (number int)", new_url)
     with pytest.raises(Damaged, match="tables of another program"):
-        await make_store(url, server=True).open()
+        await make_store(new_url, server=True).open()
 
 
 async def _send_until(ended: asyncio.Event, store: Store, number: int) -> tuple[int, int]:
@@ -329,8 +337,10 @@ async def _wait_for_growth(store: Store, by: int) -> None:
         try:
             stored = sum(head.seq for head in (await store.heads(ROOMS)).values())
         except Unavailable:
+            await asyncio.sleep(POLL_S)
             continue
         if target is None:
             target = stored + by
         if stored >= target:
             return
+        await asyncio.sleep(POLL_S)

@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from chatws.store import Draft, NotFound, Store, retention
 from chatws.store.factory import make_database, make_store
+from chatws.store.queries.conversations import create
 from chatws.store.queries.retention import MAX_CONVERSATIONS, Pruned
 from tests.store.support import AGENT, ANN, BEN, START_MS, StoreClock, all_messages, new_conversation
 
@@ -84,7 +85,7 @@ async def test_prune_deletes_ended_sessions_and_customers_without_data(lasting_u
 async def test_prune_of_many_runs_in_batches_while_the_server_writes(lasting_url: str, clock: StoreClock) -> None:
     async with both_opened(lasting_url, clock) as (store, database):
         names = [f"room-{number}" for number in range(2 * MAX_CONVERSATIONS + 10)]
-        await asyncio.gather(*(store.create_conversation(name, ANN, "resolved") for name in names))
+        await database.write(lambda connection: [create(connection, name, ANN, "resolved", START_MS) for name in names])
         clock.now_ms = LATER_MS
         await store.create_conversation("live", BEN, "queued")
         pruning = asyncio.create_task(retention.prune(database, LATER_MS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET
@@ -51,6 +52,5 @@ async def test_customer_is_found_by_part_of_the_mail_address(store: Store) -> No
 async def test_old_messages_of_a_long_conversation_are_not_read(store: Store) -> None:
     await store.create_conversation("room", ANN, "queued")
     await store.append(Draft("room", ANN, "needle"))
-    for number in range(SEARCHED_MESSAGES):
-        await store.append(Draft("room", ANN, str(number)))
+    await asyncio.gather(*(store.append(Draft("room", ANN, str(number))) for number in range(SEARCHED_MESSAGES)))
     assert await found(store, "needle") == []

@@ -19,16 +19,9 @@ from tests.store.support import AGENT, ANN, BEN, BOT, SingleBatch, StoreClock, n
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.support.postgres import PostgresServer
 
 ALL_KINDS = frozenset[WebhookKind](get_args(WebhookKind))
 LEASE_MS = 10_000
-
-
-@pytest.fixture
-def shared_url(postgres: PostgresServer) -> str:
-    """Return a new database that several servers can open."""
-    return postgres.new_database()
 
 
 @pytest.fixture
@@ -213,8 +206,8 @@ async def test_expired_events_are_deleted_and_the_rest_is_kept(store: Store, clo
     assert await store.outbox.oldest_age_ms() == 0
 
 
-async def test_two_servers_never_claim_the_same_conversation(shared_url: str) -> None:
-    stores = [make_store(shared_url, server=True, webhook_kinds=ALL_KINDS) for _ in range(2)]
+async def test_two_servers_never_claim_the_same_conversation(emptied_url: str) -> None:
+    stores = [make_store(emptied_url, server=True, webhook_kinds=ALL_KINDS) for _ in range(2)]
     for store in stores:
         await store.open()
     rooms = [f"room-{number}" for number in range(40)]
@@ -231,11 +224,11 @@ async def test_two_servers_never_claim_the_same_conversation(shared_url: str) ->
         await store.close()
 
 
-async def test_two_servers_send_a_backlog_in_order_without_repetitions(shared_url: str) -> None:
-    stores = [make_store(shared_url, server=True, webhook_kinds=ALL_KINDS) for _ in range(2)]
+async def test_two_servers_send_a_backlog_in_order_without_repetitions(emptied_url: str) -> None:
+    stores = [make_store(emptied_url, server=True, webhook_kinds=ALL_KINDS) for _ in range(2)]
     for store in stores:
         await store.open()
-    rooms = [f"room-{number}" for number in range(24)]
+    rooms = [f"room-{number}" for number in range(8)]
     for room in rooms:
         await stores[0].create_conversation(room, ANN, "queued")
     await asyncio.gather(*(stores[0].append(Draft(room, ANN, "hello")) for _ in range(22) for room in rooms))
