@@ -17,6 +17,7 @@ from pathlib import Path
 
 from chatws.server.auth.keys import load_keys
 from chatws.settings import Settings
+from chatws_loadtest import server_process
 from chatws_loadtest.server_process import START_TIMEOUT_S, STOP_TIMEOUT_S, ServerStartFailed
 
 _NODE_DIR = Path(__file__).parent / "node"
@@ -152,7 +153,7 @@ async def start(
         command = ["taskset", "--cpu-list", str(core), *command]
     log = folder / "server.log"
     with log.open("wb") as stderr:
-        child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=stderr)
+        child = await server_process.start_process(*command, stdout=asyncio.subprocess.PIPE, stderr=stderr)
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             return RunningServer(child, await _read_port(child), folder)

@@ -15,7 +15,6 @@ from benchmarks.soak.plan import SoakPlan
 from benchmarks.soak.server_stats import SoakServer
 
 BYSTANDERS: Final = 10
-_INTERVAL_S: Final = 0.05
 _MAX_P99_MS: Final = 100.0
 
 
@@ -49,12 +48,12 @@ class BystanderAcks:
 
 @asynccontextmanager
 async def run_bystanders(server: SoakServer, plan: SoakPlan) -> AsyncIterator[BystanderAcks]:
-    """Let `BYSTANDERS` users send 20 messages a second each, during the context and until enough acks were received."""
+    """Let `BYSTANDERS` users send messages during the context and until enough acks were received."""
     connections = await join_all(server, [f"bystander-{number}" for number in range(BYSTANDERS)])
     acks = BystanderAcks(plan.bystander_acks)
     async with asyncio.TaskGroup() as sending:
         for number, connection in enumerate(connections):
-            sending.create_task(_send_messages(connection, f"conv-bystander-{number}", acks))
+            sending.create_task(_send_messages(connection, f"conv-bystander-{number}", acks, plan.bystander_pause_s))
         try:
             yield acks
         finally:
@@ -63,9 +62,11 @@ async def run_bystanders(server: SoakServer, plan: SoakPlan) -> AsyncIterator[By
         connection.close()
 
 
-async def _send_messages(connection: BenchmarkConnection, conversation_id: str, acks: BystanderAcks) -> None:
+async def _send_messages(
+    connection: BenchmarkConnection, conversation_id: str, acks: BystanderAcks, pause_s: float
+) -> None:
     while not acks.is_complete:
         began = time.monotonic()
         await request(connection, "send_message", {"conversationId": conversation_id, "content": "hello"})
         acks.durations_ms.append((time.monotonic() - began) * 1000)
-        await asyncio.sleep(_INTERVAL_S)
+        await asyncio.sleep(pause_s)

@@ -26,6 +26,8 @@ class SoakPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Messages written and read before the rounds and the churn, to fill the database's caches."""
     bystander_acks: int = 1_000
     """Least number of acks that the bystanders of a flood receive."""
+    bystander_pause_s: float = 0.05
+    """Time between an ack and the next message of a bystander."""
     settings: dict[str, int | str] = msgspec.field(default_factory=dict)
     slack: float = 1.0
     """Factor for the bounds on durations; above 1 for machines that run other processes, too."""

@@ -17,6 +17,7 @@ import msgspec
 
 from chatws.server.auth.keys import KeyRing, load_keys
 from chatws.settings import Settings
+from chatws_loadtest import server_process
 
 STATS_PATH: Final = "/soak-stats"
 HOST: Final = "127.0.0.1"
@@ -107,7 +108,7 @@ async def started_server(**settings: int | str) -> AsyncIterator[SoakServer]:
     with TemporaryDirectory(prefix="chatws-soak-") as folder:
         data_dir = Path(folder) / "data"
         command = [sys.executable, "-m", "benchmarks.soak.server", str(data_dir), json.dumps(settings)]
-        child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        child = await server_process.start_process(*command, stdout=asyncio.subprocess.PIPE)
         try:
             assert child.stdout is not None
             port = int((await child.stdout.readline()).split()[-1])

@@ -14,7 +14,7 @@ import msgspec
 from benchmarks.common.client import BenchmarkConnection
 from benchmarks.common.pair_load import PairLoad, open_pairs, send_messages, settle
 from benchmarks.common.schedule import MAX_LAG_P99_MS, clock_s
-from chatws_loadtest import procfs
+from chatws_loadtest import procfs, server_process
 from chatws_loadtest.credentials import start_sessions
 from chatws_loadtest.ledger import Balance, Ledger
 from chatws_loadtest.samples import Percentiles, percentiles
@@ -117,7 +117,7 @@ async def run_round(load: PairLoad, number: int, data_dir: Path) -> TapRound:
 @asynccontextmanager
 async def _start_tap(url: str, output: Path) -> AsyncIterator[_TapProcess]:
     with output.open("wb") as file:
-        child = await asyncio.create_subprocess_exec(
+        child = await server_process.start_process(
             *(sys.executable, "-m", "chatws_loadtest.tap", url, "--listen", "0", "--json"),
             stdout=file,
             stderr=asyncio.subprocess.PIPE,

@@ -19,7 +19,7 @@ HOST = "127.0.0.1"
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
 start_process = asyncio.create_subprocess_exec
-"""Function that starts the server's process; a program that has imported the modules may fork instead."""
+"""Function that starts a server, or a program beside it; one that has imported the modules may fork instead."""
 
 LISTENING = re.compile(rb"listening on http://[^ ]+:(\d+)\s")
 """Line of the server's standard output that names its port."""

@@ -11,6 +11,8 @@ from benchmarks.integrations.measure import Integration, IntegrationPlan, run_in
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("fork_bundled_servers")
+
 TINY = IntegrationPlan(pairs=3, per_s=50, window_s=0.3, warmup_s=0.1, burst_messages=150, warmup_messages=100)
 OFFSET = b'42["recovery_offset",'
 

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
 from benchmarks.common.client import ConnectionFailed, connect
+from tests.support.commands import run_module
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,12 +24,7 @@ def ignore(_name: str, _raw: msgspec.Raw) -> None:
 
 def test_benchmark_counts_every_message_and_writes_the_results(tmp_path: Path) -> None:
     options = ["--idle=3", "--conversations=2", "--rate=5", "--warmup=0.2", "--duration=1", "--repeats=1", "--agents=1"]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.pairs", *options, "--out", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_module("benchmarks.pairs", *options, "--out", str(tmp_path))
     assert done.returncode in (CLEAN, INVALID), done.stderr
     [report] = tmp_path.glob("pairs-*.json")
     [run] = json.loads(report.read_text())["runs"]

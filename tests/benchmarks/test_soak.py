@@ -23,6 +23,7 @@ PLAN = SoakPlan(
     round_clients=120,
     cached_bytes=0,
     bystander_acks=100,
+    bystander_pause_s=0.2,
     slack=100.0,
     settings={
         "authenticate_ms": 3_000,
@@ -34,6 +35,7 @@ PLAN = SoakPlan(
 )
 
 
+@pytest.mark.usefixtures("fork_bundled_servers")
 @pytest.mark.parametrize("name", SCENARIOS)
 async def test_server_retains_no_resources(name: str) -> None:
     measurements = await SCENARIOS[name](PLAN)

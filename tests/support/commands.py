@@ -10,7 +10,7 @@ from tests.support.output import OutputLines
 from tests.support.preloaded import CHATWS, PreloadedProcess, run_preloaded
 from tests.support.server import environment_of_children
 
-TIMEOUT_S = 60
+TIMEOUT_S = 100
 
 
 def run_chatws(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -22,6 +22,11 @@ def run_chatws(*arguments: str, stdin: str = "", env: dict[str, str] | None = No
     return subprocess.run(
         command, input=stdin, env={**variables, **env}, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
+
+
+def run_module(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a module of this repository until it exits, like ``python -m``, but forked."""
+    return run_preloaded("-m", name, *arguments, env=environment_of_children(), timeout_s=TIMEOUT_S)
 
 
 class PipedCommand(PreloadedProcess):

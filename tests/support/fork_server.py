@@ -8,6 +8,7 @@ for Locust and for load processes go on to `tests.support.locust_fork_server`, w
 from __future__ import annotations
 
 import os
+import runpy
 import socket
 import subprocess
 import sys
@@ -41,6 +42,9 @@ PROGRAMS: Final = {
 }
 """Command → module and function of its program; that of the others is `CHATWS`, which executes these."""
 
+MODULE: Final = "-m"
+"""First word in place of a command: the next one is the name of a module, which is run like `python -m`."""
+
 TESTS: Final = "tests."
 """Beginning of the name of a module whose ``main`` is run in place of a command."""
 
@@ -72,6 +76,9 @@ IMPORTED_FOR_SERVICES: Final = ("chatws.bus.redis", "chatws.store.postgres_datab
 SERVICE_OPTIONS: Final = frozenset({"--database-url", "--redis-url"})
 
 LOAD_PROCESS: Final = Path(__file__).with_name("load_process.py")
+
+_imported: set[str] = set()
+"""Modules that have been run as programs."""
 
 
 def main() -> None:
@@ -125,10 +132,25 @@ def _import_all(modules: Sequence[str]) -> None:
 
 
 def _import_for(request: ForkRequest) -> None:
+    if request.argv[1:2] == [MODULE]:
+        _import_imports(request.argv[2])
     if request.session != "inherited":
         _import_once(IMPORTED_FOR_TERMINALS)
     if not SERVICE_OPTIONS.isdisjoint(request.argv):
         _import_once(IMPORTED_FOR_SERVICES)
+
+
+def _import_imports(name: str) -> None:
+    """Import all that a module imports, which is run as a program; the first of its programs needs it."""
+    if name in _imported:
+        return
+    _imported.add(name)
+    module = import_module(name)
+    if hasattr(module, "__path__"):
+        module = import_module(f"{name}.__main__")
+    # Otherwise `runpy` would warn that the module exists already.
+    del sys.modules[module.__name__]
+    prepare_to_fork()
 
 
 def _import_once(modules: Sequence[str]) -> None:
@@ -139,6 +161,10 @@ def _import_once(modules: Sequence[str]) -> None:
 
 def _run(argv: list[str]) -> None:
     """Run the program of a command; it raises SystemExit at its end."""
+    if argv[1] == MODULE:
+        sys.argv = argv[2:]
+        runpy.run_module(argv[2], run_name="__main__", alter_sys=True)
+        return
     module, function = (argv[1], "main") if argv[1].startswith(TESTS) else PROGRAMS.get(argv[1], CHATWS)
     sys.argv = argv[1:] if argv[1] in PROGRAMS else argv
     getattr(import_module(module), function)()

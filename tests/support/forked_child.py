@@ -1,4 +1,4 @@
-"""Servers of forked load tests: forked by `tests.support.fork_server`, too, instead of executed."""
+"""Processes that benchmarks and forked load tests start: forked by `tests.support.fork_server`, too, not executed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import socket
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import msgspec
 
@@ -16,7 +16,9 @@ from tests.support.fork_requests import ForkRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import IO
+
+Output = int | IO[bytes] | None
+"""Standard output or error: a pipe, a file, or that of the caller."""
 
 TASKSET: Final = 3
 """Words of the command that pins a program to a core."""
@@ -27,9 +29,12 @@ MAX_REPORT_BYTES: Final = 32
 class ForkedChild:
     """Forked process with the methods of `asyncio.subprocess.Process` that a load test uses."""
 
-    def __init__(self, pid: int, report: socket.socket, stdout: asyncio.StreamReader) -> None:
+    def __init__(
+        self, pid: int, report: socket.socket, stdout: asyncio.StreamReader | None, stderr: asyncio.StreamReader | None
+    ) -> None:
         self.pid = pid
         self.stdout = stdout
+        self.stderr = stderr
         self.returncode: int | None = None
         self._report = report
         self._ending = asyncio.create_task(self._read_end())
@@ -43,6 +48,9 @@ class ForkedChild:
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
@@ -53,31 +61,53 @@ class ForkedChild:
 
 
 async def start_forked(
-    send: Callable[[bytes, list[int]], None], *command: str, stdout: int, stderr: IO[bytes], start_new_session: bool
-) -> ForkedChild:
+    send: Callable[[bytes, list[int]], None],
+    *command: str,
+    stdout: Output = None,
+    stderr: Output = None,
+    start_new_session: bool = False,
+) -> ForkedChild | asyncio.subprocess.Process:
     """Start a command like `asyncio.create_subprocess_exec`; ``send`` sends a request to the fork server.
 
-    The session of the fork server is not that of the load test either.
+    Programs other than ``chatws`` and ``python -m`` are executed.
     """
-    assert stdout == asyncio.subprocess.PIPE
-    assert start_new_session
     cores = [int(command[TASKSET - 1])] if command[0] == "taskset" else []
     argv = list(command[TASKSET:] if cores else command)
+    if Path(argv[0]).name != "chatws" and argv[1] != "-m":
+        return await asyncio.create_subprocess_exec(
+            *command, stdout=stdout, stderr=stderr, start_new_session=start_new_session
+        )
+    # The session of the fork server is not that of the load test either.
     request = ForkRequest(argv, dict(os.environ), str(Path.cwd()), cores)
-    reading, writing = os.pipe()
+    outputs = [_open_output(wanted, number) for number, wanted in enumerate((stdout, stderr), 1)]
     own, report = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     own.setblocking(False)
     stdin = os.open(os.devnull, os.O_RDONLY)
     try:
-        send(msgspec.json.encode(request), [stdin, writing, stderr.fileno(), report.fileno()])
+        send(msgspec.json.encode(request), [stdin, *(writing for _, writing in outputs), report.fileno()])
     finally:
         report.close()
         os.close(stdin)
-        os.close(writing)
-    loop = asyncio.get_running_loop()
+        for _, writing in outputs:
+            os.close(writing)
+    readers = [None if reading is None else await _open_reader(reading) for reading, _ in outputs]
+    return ForkedChild(int(await asyncio.get_running_loop().sock_recv(own, MAX_REPORT_BYTES)), own, *readers)
+
+
+def _open_output(wanted: Output, inherited: int) -> tuple[int | None, int]:
+    """Return the descriptor from which to read an output, if it is a pipe, and the one that the process writes to."""
+    if wanted == asyncio.subprocess.PIPE:
+        return os.pipe()
+    assert not isinstance(wanted, int)
+    return None, os.dup(inherited if wanted is None else wanted.fileno())
+
+
+async def _open_reader(descriptor: int) -> asyncio.StreamReader:
     reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb"))
-    return ForkedChild(int(await loop.sock_recv(own, MAX_REPORT_BYTES)), own, reader)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb")
+    )
+    return reader
 
 
 def send_to(address: bytes, message: bytes, descriptors: list[int]) -> None:

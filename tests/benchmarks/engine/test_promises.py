@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from chatws_loadtest.credentials import CustomerCredentials
 
+pytestmark = pytest.mark.usefixtures("fork_bundled_servers")
+
 SERVERS = [
     ServerImplementation.CHATWS,
     pytest.param(ServerImplementation.NODE_TURN, marks=pytest.mark.extended),  # the other one, but for its commits

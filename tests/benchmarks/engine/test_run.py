@@ -13,6 +13,8 @@ from benchmarks.engine.run import EnginePlan, run_growth, run_loads
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("fork_bundled_servers")
+
 TINY = EnginePlan(
     window_s=0.3,
     warmup_s=0.1,
