@@ -16,7 +16,7 @@ from tests.conftest import StartServer
 from tests.support.chat import until
 from tests.support.server import ServerProcess
 
-AGENTS = 20
+AGENTS = 10
 KILLS = 3
 CONNECTING_AT_ONCE = 10
 RECONNECT_TIMEOUT_S = 90.0
@@ -49,7 +49,7 @@ class RecordingClient:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("conversations", [30, pytest.param(100, marks=pytest.mark.extended)])
+@pytest.mark.parametrize("conversations", [15, pytest.param(100, marks=pytest.mark.extended)])
 async def test_acked_messages_survive_kill_nine_and_arrive_exactly_once(
     start_server: StartServer, conversations: int
 ) -> None:

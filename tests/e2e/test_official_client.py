@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.conftest import StartServer
 from tests.support.node import NodeRunner
+from tests.support.server import ServerProcess
+
+
+@pytest.fixture(scope="module")
+def short_grace_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """Server that soon reports a customer offline."""
+    server = ServerProcess(tmp_path_factory.mktemp("server"), "--set", "presence_grace_ms=500")
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.mark.parametrize(
@@ -13,14 +24,13 @@ from tests.support.node import NodeRunner
     [("websocket", "websocket"), ("polling", "polling"), ("polling,websocket", "websocket")],
 )
 async def test_npm_client_completes_the_guides_flows(
-    node: NodeRunner, start_server: StartServer, transports: str, final_transport: str
+    node: NodeRunner, short_grace_server: ServerProcess, transports: str, final_transport: str
 ) -> None:
-    server = start_server("--set", "presence_grace_ms=500")
+    server = short_grace_server
     session = server.new_session()
     conversation = session["conversationId"]
-    rows = await node.run(
-        "guide_flow.mjs", server.url, transports, session["sessionId"], server.agent_token(), conversation
-    )
+    identity = [session["sessionId"], server.sign_token("agent-1"), conversation]
+    rows = await node.run("guide_flow.mjs", server.url, transports, *identity)
     steps = {str(row.pop("step")): row for row in rows}
 
     assert steps["customer authenticated"]["role"] == "customer"

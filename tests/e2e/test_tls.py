@@ -78,7 +78,7 @@ async def test_sdk_rejects_an_untrusted_certificate(secure_url: str) -> None:
         await CustomerClient(secure_url, "session-1").connect()
 
 
-@pytest.mark.parametrize("transports", ["websocket", "polling"])
+@pytest.mark.parametrize("transports", ["websocket", pytest.param("polling", marks=pytest.mark.extended)])
 async def test_npm_client_connects_over_tls(
     node: NodeRunner, secure_url: str, certificate: Certificate, transports: str
 ) -> None:
