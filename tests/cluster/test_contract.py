@@ -206,7 +206,11 @@ async def test_log_out_ends_the_connections_on_every_server(peers: ClusterPeers)
 
 @pytest.mark.parametrize(
     ("transports", "ends_on"),
-    [("websocket", "websocket"), ("polling", "polling"), ("polling,websocket", "websocket")],
+    [
+        pytest.param("websocket", "websocket", marks=pytest.mark.extended),
+        pytest.param("polling", "polling", marks=pytest.mark.extended),
+        ("polling,websocket", "websocket"),  # both of them
+    ],
 )
 async def test_npm_client_completes_the_guides_flows_through_nginx(
     node: NodeRunner, shared_environment: ClusterEnvironment, transports: str, ends_on: str
