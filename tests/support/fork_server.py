@@ -1,8 +1,9 @@
 """Program that forks a process for each ``chatws`` command, with the modules of the commands already imported.
 
 Started by `tests.support.preloaded` with the descriptor of a socket. Each message on it is a `ForkRequest` with four
-descriptors: the command's standard streams, and a socket for its process id and, at its end, its exit code. Requests
-for Locust and for load processes go on to `tests.support.locust_fork_server`, which the first of them starts.
+descriptors: the command's standard streams, and a socket for its process id and, at its end, its exit code. The command
+may also be `-m` and the name of a module. Requests for Locust and for load processes go on to
+`tests.support.locust_fork_server`, which the first of them starts.
 """
 
 from __future__ import annotations
