@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import msgspec
@@ -51,7 +52,8 @@ class DeliveryProgram:
 
 
 def check(rows: list[dict[str, object]], program: DeliveryProgram, *, ends_on: str) -> None:
-    steps = {str(row.pop("step")): row for row in rows}
+    """Check the rows of one pair of ``delivery.mjs``."""
+    steps = {str(row["step"]): {key: row[key] for key in row.keys() - {"pair", "step"}} for row in rows}
     assert steps["retries"] == {"answers": ["one", "two"]}
     flaky = [event for event in program.received if event[0] == "flaky"]
     assert flaky == [["flaky", "one"]] * 2 + [["flaky", "two"]] * 2, "queued events keep their order"
@@ -84,15 +86,21 @@ CONNECTION_PATHS: dict[str, tuple[str, str, Callable[[int], Proxy]]] = {
 }
 
 
-@pytest.mark.parametrize(("transports", "ends_on", "make_proxy"), CONNECTION_PATHS.values(), ids=CONNECTION_PATHS)
-async def test_npm_clients_options_work(
-    node: NodeRunner, transports: str, ends_on: str, make_proxy: Callable[[int], Proxy]
-) -> None:
-    program = DeliveryProgram()
-    async with serve(prepare=program.prepare) as server, make_proxy(server.port).running() as proxy:
-        rows = await node.run("delivery.mjs", proxy.url, transports)
-        check(rows, program, ends_on=ends_on)
-        assert bool(proxy.refused) is proxy.refuses_upgrade
+async def test_npm_clients_options_work_on_all_paths(node: NodeRunner, subtests: pytest.Subtests) -> None:
+    """Run one process of the client for all paths, each with a server of its own: most of its cost is its start."""
+    programs = {path: DeliveryProgram() for path in CONNECTION_PATHS}
+    proxies: dict[str, Proxy] = {}
+    arguments: list[str] = []
+    async with AsyncExitStack() as stack:
+        for path, (transports, _, make_proxy) in CONNECTION_PATHS.items():
+            server = await stack.enter_async_context(serve(prepare=programs[path].prepare))
+            proxies[path] = await stack.enter_async_context(make_proxy(server.port).running())
+            arguments += [proxies[path].url, transports]
+        rows = await node.run("delivery.mjs", *arguments)
+    for number, (path, (_, ends_on, _)) in enumerate(CONNECTION_PATHS.items()):
+        with subtests.test(path):
+            check([row for row in rows if row["pair"] == number], programs[path], ends_on=ends_on)
+            assert bool(proxies[path].refused) is proxies[path].refuses_upgrade
 
 
 async def test_npm_client_reconnects_by_polling_after_a_proxy_blocks_websocket(node: NodeRunner) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import pytest
-
 from chatws.protocol.entities import ConversationStatus, User
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat
 from tests.support.messages import fill
 from tests.support.peer import Peer
+
+STATUSES: tuple[ConversationStatus, ...] = ("bot", "queued", "assigned", "resolved")
 
 
 async def change(peer: Peer, event: str, version: int, conversation_id: str = "conv-1") -> Any:
@@ -24,15 +24,15 @@ async def conversation(chat: RunningChat, conversation_id: str = "conv-1") -> An
     return found
 
 
-async def set_status(chat: RunningChat, status: ConversationStatus) -> int:
+async def set_status(chat: RunningChat, status: ConversationStatus, conversation_id: str) -> int:
     """Set the status of a new conversation directly in the store; return its version."""
-    await fill(chat, 0)
+    await fill(chat, 0, conversation_id=conversation_id)
     assignee = None
     if status == "assigned":
         assignee = "holder"
         await chat.parts.store.ensure_user(User(user_id="holder", user_name="Holder", role="admin"))
-    version = (await conversation(chat)).version
-    changed = await chat.parts.store.transition("conv-1", version=version, status=status, assignee_id=assignee)
+    version = (await conversation(chat, conversation_id)).version
+    changed = await chat.parts.store.transition(conversation_id, version=version, status=status, assignee_id=assignee)
     return changed.version
 
 
@@ -129,34 +129,30 @@ ALLOWED = {
 }
 
 
-@pytest.mark.parametrize("event", ALLOWED)
-@pytest.mark.parametrize("status", ["bot", "queued", "assigned", "resolved"])
-async def test_change_is_allowed_only_from_certain_statuses(
-    chat: RunningChat, event: str, status: ConversationStatus
-) -> None:
-    version = await set_status(chat, status)
-    answer = await change(await chat.agent(), event, version)
-    allowed, becomes = ALLOWED[event]
-    assert answer["success"] is (status in allowed)
-    assert answer["conversation"]["status"] == (becomes if answer["success"] else status)
-    if not answer["success"]:
-        assert answer["error"]["code"] == "conflict"
-    elif becomes == "assigned":
-        assert answer["conversation"]["assignee"]["userId"] == "agent-1"
-    else:
-        assert answer["conversation"]["assignee"] is None
+async def test_change_is_allowed_only_from_certain_statuses(chat: RunningChat) -> None:
+    agent = await chat.agent()
+    for event, (allowed, becomes) in ALLOWED.items():
+        for status in STATUSES:
+            name = f"{event}-{status}"
+            version = await set_status(chat, status, name)
+            answer = await change(agent, event, version, name)
+            assert answer["success"] is (status in allowed), name
+            assert answer["conversation"]["status"] == (becomes if answer["success"] else status), name
+            if not answer["success"]:
+                assert answer["error"]["code"] == "conflict", name
+            elif becomes == "assigned":
+                assert answer["conversation"]["assignee"]["userId"] == "agent-1", name
+            else:
+                assert answer["conversation"]["assignee"] is None, name
 
 
-@pytest.mark.parametrize(
-    ("status", "becomes"), [("bot", "queued"), ("queued", "queued"), ("assigned", None), ("resolved", None)]
-)
-async def test_handoff_applies_to_conversations_of_the_bot_only(
-    chat: RunningChat, status: ConversationStatus, becomes: str | None
-) -> None:
-    await set_status(chat, status)
-    answer = await (await chat.agent()).call("handoff", {"conversationId": "conv-1", "reason": "needs a human"})
-    assert answer["success"] is (becomes is not None)
-    assert answer["conversation"]["status"] == (becomes or status)
+async def test_handoff_applies_to_conversations_of_the_bot_only(chat: RunningChat) -> None:
+    agent = await chat.agent()
+    for status in STATUSES:
+        await set_status(chat, status, status)
+        answer = await agent.call("handoff", {"conversationId": status, "reason": "needs a human"})
+        assert answer["success"] is (status in {"bot", "queued"}), status
+        assert answer["conversation"]["status"] == ("queued" if answer["success"] else status)
 
 
 async def test_customer_may_request_a_handoff_but_no_other_change(start_chat: StartChat) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import jwt
-import pytest
 
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat
@@ -75,13 +74,12 @@ async def test_renewal_requires_a_token_of_the_same_user(chat: RunningChat) -> N
     assert (await agent.call("subscribe_inbox", {}))["success"]
 
 
-@pytest.mark.parametrize(("change", "code"), [("nonsense", "unauthorized"), ("expired", "token_expired")])
-async def test_renewal_requires_a_valid_token(chat: RunningChat, change: str, code: str) -> None:
+async def test_renewal_requires_a_valid_token(chat: RunningChat) -> None:
     expired = chat.token(ttl_s=10)
     agent = await chat.agent()
     chat.clock.advance(20)
-    rejection = await agent.call("refresh_token", {"token": expired if change == "expired" else change})
-    assert rejection["error"]["code"] == code
+    for token, code in (("nonsense", "unauthorized"), (expired, "token_expired")):
+        assert (await agent.call("refresh_token", {"token": token}))["error"]["code"] == code
 
 
 async def test_logged_out_agent_cannot_renew(chat: RunningChat) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from tests.server.rest.support import bearer, code_of, new_session
 from tests.support.messages import seqs
 from tests.support.peer import Peer
@@ -86,10 +84,10 @@ async def test_note_is_stored_once_and_changes_nothing_of_the_conversation(chat:
     assert len(agent.seen("note_added")) == 1
 
 
-@pytest.mark.parametrize("content", ["", " ", "x" * 4_001])
-async def test_invalid_notes_are_refused(chat: RunningChat, content: str) -> None:
+async def test_invalid_notes_are_refused(chat: RunningChat) -> None:
     agent, _ = await chat.pair()
-    assert not (await note(agent, content))["success"]
+    for content in ("", " ", "x" * 4_001):
+        assert not (await note(agent, content))["success"], content
     missing = await agent.call("add_note", {"conversationId": "none", "content": "x"})
     assert missing["error"]["code"] == "not_found"
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat
 from tests.support.messages import fill
@@ -85,7 +83,9 @@ async def test_other_customers_cannot_mark_as_read(chat: RunningChat) -> None:
     assert refusal["error"]["code"] == "forbidden"
 
 
-@pytest.mark.parametrize("seq", [-1, 1.5, "1", None, 2**53, True])
-async def test_invalid_position_is_a_bad_request(chat: RunningChat, seq: Any) -> None:
+async def test_invalid_position_is_a_bad_request(chat: RunningChat) -> None:
     agent = await reader(chat, count=1)
-    assert (await agent.call("mark_read", {"conversationId": "conv-1", "seq": seq}))["error"]["code"] == "bad_request"
+    positions: list[Any] = [-1, 1.5, "1", None, 2**53, True]
+    for seq in positions:
+        ack = await agent.call("mark_read", {"conversationId": "conv-1", "seq": seq})
+        assert ack["error"]["code"] == "bad_request", seq

@@ -12,8 +12,10 @@ from http import HTTPStatus
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, http_parser
 
+from chatws.server.runner import check_http_parser
+from chatws.settings import Settings
 from tests.conftest import StartServer
 from tests.support.output import OutputLines
 from tests.support.preloaded import PreloadedProcess
@@ -28,13 +30,12 @@ def test_production_start_fails_without_the_c_parser(tmp_path: Path) -> None:
         server.start()
 
 
-def test_development_logs_a_missing_c_parser(tmp_path: Path) -> None:
-    server = ServerProcess(tmp_path, env=PURE_PYTHON)
-    server.start()
-    try:
-        server.stderr.wait_for("slow_http_parser", 30)
-    finally:
-        server.stop()
+def test_development_logs_a_missing_c_parser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(http_parser, "HttpRequestParser", http_parser.HttpRequestParserPy)
+    check_http_parser(Settings(data_dir=tmp_path))
+    assert [record.getMessage() for record in caplog.records] == ["slow_http_parser"]
 
 
 @contextmanager

@@ -41,11 +41,11 @@ async def test_operator_lists_the_connections_by_user_and_conversation(chat: Run
     assert (limited["total"], len(limited["connections"])) == (2, 1)
 
 
-@pytest.mark.parametrize("scope", [None, "", "operators", "read write", 7, ["operator"]])
-async def test_agents_and_customers_are_refused(chat: RunningChat, scope: Any) -> None:
+async def test_agents_and_customers_are_refused(chat: RunningChat) -> None:
     _, customer = await new_session(chat)
     victim = await chat.agent("victim")
-    for headers in (customer, bearer(chat.token("alice")), bearer(sign(chat, scope))):
+    scopes: list[Any] = [None, "", "operators", "read write", 7, ["operator"]]
+    for headers in (customer, bearer(chat.token("alice")), *(bearer(sign(chat, scope)) for scope in scopes)):
         assert code_of((await chat.get("/api/admin/connections", headers=headers))[1]) == "forbidden"
         status, body = await chat.post("/api/admin/kick", {"userId": "victim"}, headers=headers)
         assert (status, code_of(body)) == (403, "forbidden")
@@ -87,10 +87,11 @@ async def test_kick_closes_one_connection(chat: RunningChat) -> None:
     assert (status, code_of(body)) == (404, "not_found")
 
 
-@pytest.mark.parametrize("target", [{}, {"userId": "alice", "socketId": "x"}, {"userId": "a b"}])
-async def test_kick_needs_exactly_one_target(chat: RunningChat, target: dict[str, str]) -> None:
-    status, body = await chat.post("/api/admin/kick", target, headers=operator(chat))
-    assert (status, code_of(body)) == (400, "bad_request")
+async def test_kick_needs_exactly_one_target(chat: RunningChat) -> None:
+    targets: list[dict[str, str]] = [{}, {"userId": "alice", "socketId": "x"}, {"userId": "a b"}]
+    for target in targets:
+        status, body = await chat.post("/api/admin/kick", target, headers=operator(chat))
+        assert (status, code_of(body)) == (400, "bad_request"), target
 
 
 async def test_kick_reaches_the_other_servers(start_cluster: StartCluster) -> None:
