@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import chatws
-from chatws.server.frontend.bundle import FOLDER, load_manifest
+from chatws.server.frontend.bundle import FOLDER, Manifest, load_manifest
 from chatws.server.frontend.client_asset import CLIENT_FILES
 
 ROOT = Path(chatws.__file__).parent / "web"
@@ -59,6 +59,12 @@ def etag_of(body: bytes) -> str:
 
 
 @cache
+def find_manifest() -> Manifest:
+    """Return the bundles of the build; the digests of all sources are compared once."""
+    return load_manifest(ROOT)
+
+
+@cache
 def find_web_files() -> dict[str, WebFile]:
     """Map each URL path to its file; an ``index.html`` has the path of its folder.
 
@@ -69,7 +75,7 @@ def find_web_files() -> dict[str, WebFile]:
         url_path = _url_path(path)
         if url_path is not None:
             found[url_path] = _web_file(path)
-    for name, built in load_manifest(ROOT).scripts.items():
+    for name, built in find_manifest().scripts.items():
         found[f"/{name}"] = _web_file(BUILT / built)
     return found
 
