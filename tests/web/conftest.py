@@ -13,9 +13,10 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
 from chatws.server.frontend.static import VENDOR
+from tests.server.conftest import cheap_hashes  # noqa: F401  a fixture
 from tests.support.chat import RunningChat
 from tests.support.tools import require_tool, skip_if_missing
-from tests.web.browser import CHROMIUM_OPTIONS, CLOSE_TIMEOUT_S, BrowserProfiles
+from tests.web.browser import CHROMIUM_OPTIONS, CLOSE_TIMEOUT_S, BrowserProfiles, ReusedPage
 from tests.web.dashboard_support import Workplace, open_dashboard
 from tools.services.programs import find_chromium
 
@@ -82,10 +83,16 @@ async def workplace(browser: Browser, tmp_path_factory: pytest.TempPathFactory) 
     assert browsers.console_errors == []
 
 
+@pytest.fixture(scope="session")
+def idle_pages() -> list[ReusedPage]:
+    """Pages of earlier tests."""
+    return []
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def browsers(browser: Browser) -> AsyncIterator[BrowserProfiles]:
+async def browsers(browser: Browser, idle_pages: list[ReusedPage]) -> AsyncIterator[BrowserProfiles]:
     """Provide browser profiles, and fail the test if a page logged an error."""
-    browsers = BrowserProfiles(browser)
+    browsers = BrowserProfiles(browser, idle_pages)
     yield browsers
     await browsers.close()
     assert browsers.console_errors == []

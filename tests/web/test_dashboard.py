@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import NoReturn
 
 import pytest
@@ -112,6 +111,7 @@ async def test_concurrent_claim_shows_the_current_assignee(workplace: Workplace)
     await expect(workplace.page.get_by_role("button", name="Claim")).to_have_count(0)
 
 
+@pytest.mark.usefixtures("cheap_hashes")
 async def test_password_log_in_and_log_out_of_all_windows(
     start_chat_server: StartChatServer, browsers: BrowserProfiles
 ) -> None:
@@ -144,28 +144,3 @@ async def test_expiring_token_is_renewed_on_the_open_connection(
     await send_as_customer(chat_server, "still there?")
     await expect(dashboard.locator(".row")).to_contain_text("still there?")
     await expect(dashboard.locator("#status")).to_have_text("Connected")
-
-
-async def test_older_conversations_are_fetched_on_demand_also_on_a_small_screen(
-    start_chat_server: StartChatServer, browsers: BrowserProfiles
-) -> None:
-    chat_server = await start_chat_server(sessions_per_s=1_000)
-
-    async def write(number: int) -> None:
-        _, session = await chat_server.post("/api/sessions", {"userName": f"Customer {number}"})
-        path = f"/api/conversations/{session['conversationId']}/messages"
-        await chat_server.post(path, {"content": "hello"}, headers={"X-Session-Id": session["sessionId"]})
-
-    await asyncio.gather(*(write(number) for number in range(130)))
-    dashboard = await log_in_as_dev_agent(await browsers.open(f"{chat_server.url}/admin/"))
-    await expect(dashboard.locator(".row")).to_have_count(100)
-    await dashboard.get_by_role("button", name="Show older conversations").click()
-    await expect(dashboard.locator(".row")).to_have_count(130)
-    await expect(dashboard.get_by_role("button", name="Show older conversations")).to_be_hidden()
-    await dashboard.set_viewport_size({"width": 320, "height": 640})
-    await expect(dashboard.locator("#conversation")).to_be_hidden()
-    await dashboard.locator(".row").first.click()
-    await expect(dashboard.locator(".inbox")).to_be_hidden()
-    assert await dashboard.evaluate("document.documentElement.scrollWidth") <= 320
-    await dashboard.get_by_role("button", name="Back to the list").click()
-    await expect(dashboard.locator(".row").first).to_be_visible()

@@ -1,117 +1,123 @@
-"""Accessibility of the dashboard's states, checked with axe-core at three widths and in both colour schemes."""
+"""Accessibility of the dashboard's states, checked with axe-core in several appearances; one page for all states."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any, NoReturn
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from tests.support.chat import RunningChat
-from tests.support.node import NODE_DIR
-from tests.web.browser import BrowserProfiles, ChatWindow
-from tests.web.dashboard_support import Customer, customer_of, open_dashboard
+from tests.web.axe import Appearance, appear, both_groups_of_appearances, findings, findings_in
+from tests.web.browser import BrowserProfiles, ChatWindow, log_in_as_dev_agent
+from tests.web.dashboard_support import customer_of
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("node")]
 
-AXE = NODE_DIR / "node_modules" / "axe-core" / "axe.min.js"
-CASES = [
-    ("light", 320),
-    ("dark", 1440),
-    *(
-        pytest.param(*case, marks=pytest.mark.extended)
-        for case in (("light", 768), ("light", 1440), ("dark", 320), ("dark", 768))
-    ),
-]
-"""By default one scheme for each of the two layouts; their colours and sizes do not depend on each other."""
+CONVERSATION = "#conversation"
 
 
-class OpenDashboard:
-    """Dashboard with an open conversation, shared by the cases of this module."""
+class CheckedDashboard:
+    """Dashboard with one conversation, and the findings in its states by their names."""
 
-    def __init__(self, chat: RunningChat, page: Page, ann: Customer) -> None:
-        self.chat = chat
-        self.page = page
-        self.ann = ann
-        self.window = ChatWindow(page.locator("#conversation"))
+    def __init__(self, chat: RunningChat, page: Page, appearances: tuple[Appearance, ...]) -> None:
+        self.found: dict[str, list[str]] = {}
+        self._chat = chat
+        self._page = page
+        self._window = ChatWindow(page.locator(CONVERSATION))
+        self._appearances = appearances
 
-    async def open_ann(self) -> None:
-        await self.page.goto(f"{self.chat.url}/admin/#conversation={self.ann.conversation_id}")
-        await expect(self.page.locator("h2", has_text="Ann")).to_be_visible()
+    async def check(self, state: str, within: str = "html") -> None:
+        """Check the elements that belong to the current state."""
+        self.found[state] = await findings_in(self._page, self._appearances, within)
 
-    async def findings(self) -> list[str]:
-        """Return the serious findings of the current state."""
-        found = await self.page.evaluate("axe.run({iframes: false})")
-        return [
-            f"{one['id']}: {node['html']} {node['failureSummary']}"
-            for one in found["violations"]
-            if one["impact"] in {"serious", "critical"}
-            for node in one["nodes"]
-        ]
+    async def check_list(self) -> None:
+        """Check the form of the log-in, and the list."""
+        self.found["log-in"] = await findings(self._page)
+        await log_in_as_dev_agent(self._page)
+        await expect(self._page.locator(".unread")).to_be_visible()
+        await self.check("list")
 
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def dashboard(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OpenDashboard]:
-    browsers = BrowserProfiles(browser)
-    async with RunningChat(tmp_path_factory.mktemp("dashboard")) as chat:
-        replies = chat.settings.data_dir / "replies.toml"
-        await asyncio.to_thread(replies.write_text, 'greeting = "Hello {customer}!"\n')
-        ann = await customer_of(chat, "Ann", "Hi", email="ann@example.com")
-        page = await open_dashboard(chat, browsers, reduced_motion="reduce")
-        await page.evaluate(AXE.read_text())
-        yield OpenDashboard(chat, page, ann)
-        await browsers.close()
-    assert browsers.console_errors == []
-
-
-@pytest.mark.parametrize(("scheme", "width"), CASES)
-async def test_states_of_the_conversation_are_accessible(
-    dashboard: OpenDashboard, scheme: Any, width: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def refuse(*_request: Any) -> NoReturn:
-        raise RuntimeError("injected")
-
-    page, window = dashboard.page, dashboard.window
-    await page.emulate_media(color_scheme=scheme)
-    await page.set_viewport_size({"width": width, "height": 720})
-    await dashboard.open_ann()
-    found: dict[str, list[str]] = {}
-    # Canned replies, with the preview of their texts.
-    await window.input.fill("/")
-    await expect(page.locator(".replies .reply")).to_be_visible()
-    found["canned replies"] = await dashboard.findings()
-    await window.input.fill("")
-    # Customer.
-    await page.get_by_text("Customer", exact=True).click()
-    await expect(page.get_by_role("link", name="ann@example.com")).to_be_visible()
-    found["customer"] = await dashboard.findings()
-    await page.get_by_text("Customer", exact=True).click()
-    # Error notices: of a refused note on top, and of a refused message in its place.
-    with monkeypatch.context() as patch:
-        for name in ("add_note", "append"):
-            patch.setattr(dashboard.chat.parts.store, name, refuse)
-        await window.send("Good morning")
-        await expect(page.get_by_role("button", name="Send again").last).to_be_visible()
+    async def check_conversation(self) -> None:
+        """Check a message, a note, the menu of assignees and a draft, and then the menu of canned replies."""
+        page, window = self._page, self._window
+        await page.locator(".row").click()
+        await window.send("Good day")
+        await expect(page.locator(".message.out .message-state")).to_have_text("Sent")
         await page.get_by_role("button", name="Note", exact=True).click()
-        await window.send("refused")
-        await expect(page.locator("#banner")).to_contain_text("A note was not stored")
-        found["error notices"] = await dashboard.findings()
-    await window.input.fill("")
-    await page.get_by_role("button", name="Reply", exact=True).click()
-    await page.get_by_role("button", name="Canned replies").focus()
-    # The list of shortcuts, and found conversations, which only the list shows at 320 pixels.
-    await page.keyboard.press("?")
-    await expect(page.get_by_role("dialog")).to_be_visible()
-    found["shortcuts"] = await dashboard.findings()
-    await page.keyboard.press("Escape")
-    if await page.get_by_role("button", name="Back to the list").is_visible():
-        await page.get_by_role("button", name="Back to the list").click()
-    await page.get_by_label("Search customers and messages").fill("ann@")
-    await expect(page.locator(".row-mail")).to_have_text("ann@example.com")
-    found["search"] = await dashboard.findings()
-    await page.get_by_label("Search customers and messages").fill("")
-    await expect(page.locator("#filters")).to_be_visible()
-    assert found == {state: [] for state in found}
+        await window.send("A note")
+        await expect(page.locator(".note")).to_be_visible()
+        await window.input.fill("A draft")
+        await page.get_by_role("button", name="Assign to…").click()
+        await expect(page.locator(".menu-item")).to_be_visible()
+        await self.check("conversation")
+        await page.keyboard.press("Escape")
+        await window.input.fill("")
+        await page.get_by_role("button", name="Reply", exact=True).click()
+        await window.input.fill("/")
+        await expect(page.locator(".replies .reply")).to_be_visible()
+        await self.check("canned replies", CONVERSATION)
+        await window.input.fill("")
+
+    async def check_customer(self) -> None:
+        await self._page.get_by_text("Customer", exact=True).click()
+        await expect(self._page.get_by_role("link", name="ann@example.com")).to_be_visible()
+        await self.check("customer", CONVERSATION)
+        await self._page.get_by_text("Customer", exact=True).click()
+
+    async def check_errors(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Check the notices of a refused note, on top, and of a refused message, in its place."""
+
+        async def refuse(*_request: Any) -> NoReturn:
+            raise RuntimeError("injected")
+
+        page, window = self._page, self._window
+        with monkeypatch.context() as patch:
+            for name in ("add_note", "append"):
+                patch.setattr(self._chat.parts.store, name, refuse)
+            await window.send("Good morning")
+            await expect(page.get_by_role("button", name="Send again").last).to_be_visible()
+            await page.get_by_role("button", name="Note", exact=True).click()
+            await window.send("refused")
+            await expect(page.locator("#banner")).to_contain_text("A note was not stored")
+            await self.check("error notices", "#banner, .messages")
+        await window.input.fill("")
+        await page.get_by_role("button", name="Reply", exact=True).click()
+
+    async def check_shortcuts(self) -> None:
+        await self._page.get_by_role("button", name="Canned replies").focus()
+        await self._page.keyboard.press("?")
+        await expect(self._page.get_by_role("dialog")).to_be_visible()
+        await self.check("shortcuts", "#shortcuts")
+        await self._page.keyboard.press("Escape")
+
+    async def check_search(self) -> None:
+        """Check found conversations, which only the list shows on a narrow screen."""
+        await appear(self._page, ("light", 320))
+        await self._page.get_by_role("button", name="Back to the list").click()
+        await self._page.get_by_label("Search customers and messages").fill("ann@")
+        await expect(self._page.locator(".row-mail")).to_have_text("ann@example.com")
+        await self.check("search", ".inbox")
+
+
+@both_groups_of_appearances
+async def test_states_of_the_dashboard_are_accessible(
+    chat_server: RunningChat,
+    browsers: BrowserProfiles,
+    appearances: tuple[Appearance, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    replies = chat_server.settings.data_dir / "replies.toml"
+    await asyncio.to_thread(replies.write_text, 'greeting = "Hello {customer}!"\n')
+    await customer_of(chat_server, "Ann", "Hi", email="ann@example.com")
+    page = await browsers.open(f"{chat_server.url}/admin/")
+    await expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    dashboard = CheckedDashboard(chat_server, page, appearances)
+    await dashboard.check_list()
+    await dashboard.check_conversation()
+    await dashboard.check_customer()
+    await dashboard.check_errors(monkeypatch)
+    await dashboard.check_shortcuts()
+    await dashboard.check_search()
+    assert dashboard.found == {state: [] for state in dashboard.found}

@@ -1,4 +1,4 @@
-"""Attention of agents in the dashboard: sound, desktop notifications, shortcuts, and presence of an idle agent."""
+"""Attention of agents in the dashboard: sound, desktop notifications, and presence of an idle agent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from tests.support.chat import RunningChat
 from tests.web.browser import BrowserProfiles, ChatWindow, log_in_as_dev_agent
-from tests.web.dashboard_support import customer_of, open_dashboard
+from tests.web.dashboard_support import customer_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -64,45 +64,6 @@ async def test_only_unseen_messages_chime_unless_switched_off_and_show_a_desktop
     assert await dashboard.evaluate("window.tones") == tones
     await dashboard.reload()
     await expect(sound).to_have_attribute("aria-pressed", "false")
-
-
-async def test_keyboard_alone_opens_claims_answers_and_resolves(
-    chat_server: RunningChat, browsers: BrowserProfiles
-) -> None:
-    ann = await customer_of(chat_server, "Ann", "Hi")
-    bob = await customer_of(chat_server, "Bob", "Ho")
-    dashboard = await open_dashboard(chat_server, browsers)
-    await expect(ann.row(dashboard)).to_be_visible()
-    press = dashboard.keyboard.press
-    await press("Escape")
-    await expect(bob.row(dashboard)).to_be_focused()
-    await press("ArrowDown")
-    await expect(ann.row(dashboard)).to_be_focused()
-    await press("Enter")
-    window = ChatWindow(dashboard.locator("#conversation"))
-    await expect(window.input).to_be_focused()
-    await press("c")
-    await expect(window.input).to_have_value("c")
-    await press("Backspace")
-    await press("Escape")
-    await expect(ann.row(dashboard)).to_be_focused()
-    await press("k")
-    await expect(dashboard.locator("h2", has_text="Bob")).to_be_visible()
-    await press("Escape")
-    await press("c")
-    await expect(dashboard.locator(".holder")).to_have_text("Assigned to you")
-    await press("n")
-    await expect(dashboard.get_by_placeholder("note for agents")).to_be_focused()
-    await press("Escape")
-    await press("e")
-    await expect(dashboard.locator(".holder")).to_have_text("Resolved")
-    await press("?")
-    await expect(dashboard.get_by_role("dialog")).to_contain_text("Claim the conversation")
-    await dashboard.get_by_label("Use shortcuts of single keys").uncheck()
-    await press("Escape")
-    await expect(dashboard.get_by_role("dialog")).to_be_hidden()
-    await dashboard.locator("body").press("?")
-    await expect(dashboard.get_by_role("dialog")).to_be_hidden()
 
 
 async def test_idle_agent_is_away_until_the_next_input(chat_server: RunningChat, browsers: BrowserProfiles) -> None:

@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 
 from tests.support.chat import RunningChat
 from tests.web.browser import BrowserProfiles, ChatWindow
-from tests.web.dashboard_support import customer_of
+from tests.web.dashboard_support import Customer, customer_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -47,12 +47,44 @@ async def write_note_and_resolve(page: Page, window: ChatWindow) -> None:
     await expect(page.locator(".holder")).to_have_text("Resolved")
 
 
+async def use_shortcuts_in_the_list(page: Page, window: ChatWindow, bob: Customer, cem: Customer) -> None:
+    """Start in Bob's conversation, with the focus in its input; Cem's is the next of the list."""
+    press = page.keyboard.press
+    await press("c")
+    await expect(window.input).to_have_value("c")
+    await press("Backspace")
+    await press("Escape")
+    await expect(bob.row(page)).to_be_focused()
+    await press("ArrowDown")
+    await expect(cem.row(page)).to_be_focused()
+    await press("Enter")
+    await expect(window.input).to_be_focused()
+    await press("Escape")
+    await expect(cem.row(page)).to_be_focused()
+    await press("k")
+    await expect(page.locator("h2", has_text="Bob")).to_be_visible()
+    await press("Escape")
+    await press("c")
+    await expect(page.locator(".holder")).to_have_text("Assigned to you")
+    await press("n")
+    await expect(page.get_by_placeholder("note for agents")).to_be_focused()
+    await press("Escape")
+    await press("?")
+    await expect(page.get_by_role("dialog")).to_contain_text("Claim the conversation")
+    await page.get_by_label("Use shortcuts of single keys").press("Space")
+    await press("Escape")
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+    await page.locator("body").press("?")
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+
+
 async def test_case_is_handled_from_log_in_to_resolve_without_a_mouse(
     chat_server: RunningChat, browsers: BrowserProfiles
 ) -> None:
     replies = chat_server.settings.data_dir / "replies.toml"
     await asyncio.to_thread(replies.write_text, 'greeting = "Hello {customer}!"\nhours = "9 to 17"\n')
     ann = await customer_of(chat_server, "Ann", "Where is my parcel?")
+    cem = await customer_of(chat_server, "Cem", "Ho")
     bob = await customer_of(chat_server, "Bob", "Hi")
     page = await browsers.open(f"{chat_server.url}/admin/")
     press, window = page.keyboard.press, ChatWindow(page.locator("#conversation"))
@@ -90,3 +122,5 @@ async def test_case_is_handled_from_log_in_to_resolve_without_a_mouse(
     await expect(bob.row(page)).to_be_focused()
     await press("Enter")
     await window.expect_messages("Hi")
+    await expect(window.input).to_be_focused()
+    await use_shortcuts_in_the_list(page, window, bob, cem)

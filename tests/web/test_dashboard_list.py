@@ -14,7 +14,7 @@ from tests.web.dashboard_support import customer_of, open_dashboard
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-CONVERSATIONS = 130
+CONVERSATIONS = 210
 WATCH = """() => {
   window.moved = 0;
   const count = (changes) => { for (const { addedNodes } of changes) window.moved += addedNodes.length; };
@@ -22,7 +22,7 @@ WATCH = """() => {
 }"""
 
 
-async def test_long_list_loads_at_its_end_and_changes_only_the_row_of_an_event(
+async def test_long_list_loads_on_demand_and_changes_only_the_row_of_an_event(
     chat_server: RunningChat, browsers: BrowserProfiles
 ) -> None:
     dashboard = await open_dashboard(chat_server, browsers, viewport={"width": 1440, "height": 800})
@@ -38,10 +38,13 @@ async def test_long_list_loads_at_its_end_and_changes_only_the_row_of_an_event(
     await dashboard.reload()
     rows = dashboard.locator(".row")
     await expect(rows).to_have_count(100)
-    await expect(dashboard.get_by_role("button", name="Show older conversations")).to_be_visible()
+    older = dashboard.get_by_role("button", name="Show older conversations")
     await rows.first.focus()
     await dashboard.keyboard.press("End")
+    await expect(rows).to_have_count(200)
+    await older.click()
     await expect(rows).to_have_count(CONVERSATIONS + 1)
+    await expect(older).to_be_hidden()
     await dashboard.evaluate(WATCH)
     await ann.write("Are you there?")
     await expect(rows.first).to_contain_text("Are you there?")
@@ -62,3 +65,11 @@ async def test_long_list_loads_at_its_end_and_changes_only_the_row_of_an_event(
     await expect(details).to_contain_text("first seen")
     await dashboard.get_by_label("Search customers and messages").fill("ann@example")
     await expect(dashboard.locator(".row-mail").first).to_have_text("ann@example.com")
+    # A small screen shows the list or the conversation.
+    await dashboard.set_viewport_size({"width": 320, "height": 640})
+    await expect(dashboard.locator(".inbox")).to_be_hidden()
+    assert await dashboard.evaluate("document.documentElement.scrollWidth") <= 320
+    await dashboard.get_by_role("button", name="Back to the list").click()
+    await expect(dashboard.locator("#conversation")).to_be_hidden()
+    await rows.first.click()
+    await expect(dashboard.locator(".inbox")).to_be_hidden()

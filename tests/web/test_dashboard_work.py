@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from chatws.store import Draft
 from chatws.store.interface import Unavailable
 from tests.support.bots import ScriptedBot, install
-from tests.support.chat import RunningChat, until
+from tests.support.chat import until
 from tests.web.browser import BrowserProfiles, ChatWindow
 from tests.web.conftest import StartChatServer
 from tests.web.dashboard_support import Workplace, customer_of, open_dashboard
@@ -18,10 +18,9 @@ from tests.web.dashboard_support import Workplace, customer_of, open_dashboard
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_agent_holder_counts_and_waiting_time_are_shown(
-    chat_server: RunningChat, browsers: BrowserProfiles
-) -> None:
-    dashboard = await open_dashboard(chat_server, browsers)
+async def test_agent_holder_counts_and_waiting_time_are_shown(workplace: Workplace) -> None:
+    """Run first, while the list is empty."""
+    chat_server, dashboard = workplace.chat, workplace.page
     await expect(dashboard.locator("#agent")).to_contain_text("Agent")
     empty = await dashboard.locator("#list-empty").bounding_box()
     filters = await dashboard.locator("#filters").bounding_box()
@@ -48,10 +47,11 @@ async def test_agent_holder_counts_and_waiting_time_are_shown(
 
 
 async def test_unread_counts_come_from_the_server_without_own_messages(
-    chat_server: RunningChat, browsers: BrowserProfiles
+    workplace: Workplace, browsers: BrowserProfiles
 ) -> None:
+    chat_server, dashboard = workplace.chat, workplace.page
     ann = await customer_of(chat_server, "Ann", "one", "two")
-    dashboard = await open_dashboard(chat_server, browsers)
+    await dashboard.reload()
     await expect(ann.row(dashboard).locator(".unread")).to_contain_text("2")
     await expect(dashboard).to_have_title("(1) chatws · Inbox")
     # The same agent reads in another browser: both windows show it.
@@ -67,6 +67,7 @@ async def test_unread_counts_come_from_the_server_without_own_messages(
     await expect(ann.row(other).locator(".unread")).to_contain_text("1")
     await dashboard.reload()
     await expect(ann.row(dashboard).locator(".unread")).to_contain_text("1")
+    await ann.row(dashboard).click()
 
 
 async def test_drafts_and_url_are_kept_per_conversation(workplace: Workplace) -> None:

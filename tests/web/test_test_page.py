@@ -96,6 +96,7 @@ async def test_queued_message_is_delivered_after_a_server_restart(
         await panel.expect_messages("before", "from the customer", "from the agent")
 
 
+@pytest.mark.usefixtures("cheap_hashes")
 async def test_production_mode_requires_the_agents_log_in(
     start_chat_server: StartChatServer, browsers: BrowserProfiles
 ) -> None:

@@ -12,14 +12,14 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.support.chat import RunningChat
-from tests.support.node import NODE_DIR
 from tests.support.peer import Peer
+from tests.web.axe import findings
 from tests.web.browser import BrowserProfiles, ChatWindow
 from tests.web.embedding_site import EmbeddingSite
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("node")]
 
-AXE = NODE_DIR / "node_modules" / "axe-core" / "axe.min.js"
+ALL_IMPACTS = ("minor", "moderate", "serious", "critical")
 
 PIXEL = "R0lGODlhAQABAIAAAAECAwQFBiwAAAAAAQABAAACAkQBADs="
 FACE = f"data:image/gif;base64,{PIXEL}"
@@ -56,12 +56,10 @@ class Bakery:
 
 async def inaccessible(page: Page) -> list[str]:
     """Return the findings of axe-core in the chat's frame, in both colour schemes."""
-    found = []
-    await page.frames[1].evaluate(AXE.read_text())
+    found: list[str] = []
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        report = await page.frames[1].evaluate("axe.run()")
-        found += [f"{scheme}: {one['id']}: {node['html']}" for one in report["violations"] for node in one["nodes"]]
+        found += [f"{scheme}: {finding}" for finding in await findings(page.frames[1], impacts=ALL_IMPACTS)]
     return found
 
 

@@ -76,7 +76,7 @@ async def test_returning_visitor_loads_no_bundle_again(
 ) -> None:
     async with EmbeddingSite() as host_site:
         chat_server = await start_chat_server(widget_origins=(host_site.url,))
-        page = await browsers.open(host_site.embed(chat_server.url))
+        page = await browsers.open(host_site.embed(chat_server.url), await browsers.new_profile())
         window = ChatWindow(page.frame_locator("iframe"))
         await page.get_by_role("button", name="Open chat").click()
         sizes = []
