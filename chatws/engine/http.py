@@ -14,6 +14,7 @@ from chatws.engine.admission import AdmissionRefused
 from chatws.engine.events import Handshake
 from chatws.engine.options import EngineOptions
 from chatws.engine.origin import TrustedProxies, is_secure, peer_address
+from chatws.engine.upgrade_request import HttpRequest
 
 _PROTOCOL_REVISION = "4"
 MAX_HEADER_CHARS = 256
@@ -58,7 +59,7 @@ class RequestError(Exception):
         self.status = status
 
 
-def parse_request(request: web.Request, options: EngineOptions) -> EngineRequest:
+def parse_request(request: HttpRequest, options: EngineOptions) -> EngineRequest:
     """Validate method and query parameters.
 
     Raises:
@@ -82,7 +83,7 @@ def parse_request(request: web.Request, options: EngineOptions) -> EngineRequest
     return EngineRequest(transport, sid, request.method)
 
 
-def read_handshake(request: web.Request, trusted: TrustedProxies) -> Handshake:
+def read_handshake(request: HttpRequest, trusted: TrustedProxies) -> Handshake:
     """Return the address, headers and encryption of the request that opens a session."""
     kept: dict[str, str] = {
         name.lower(): request.headers[name][:MAX_HEADER_CHARS]

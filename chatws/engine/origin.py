@@ -6,9 +6,10 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from chatws.engine.options import Origins
+from chatws.engine.upgrade_request import HttpRequest
 
 _FORWARDED_FOR = "X-Forwarded-For"
 _FORWARDED_HOST = "X-Forwarded-Host"
@@ -42,7 +43,7 @@ class TrustedProxies:
         return any(parsed in network for network in self.networks)
 
 
-def peer_address(request: web.BaseRequest, trusted: TrustedProxies) -> str:
+def peer_address(request: HttpRequest, trusted: TrustedProxies) -> str:
     """Return the client's address: the peer's, or behind trusted proxies the last forwarded one that is not a proxy."""
     address = _connected_address(request)
     if address not in trusted:
@@ -73,7 +74,7 @@ def block_of(address: str) -> str:
     return str(ipaddress.IPv6Network((int(parsed), _BLOCK_BITS), strict=False))
 
 
-def own_origin(request: web.BaseRequest, trusted: TrustedProxies) -> str:
+def own_origin(request: HttpRequest, trusted: TrustedProxies) -> str:
     """Return the server's origin as the client sees it, for example ``https://chat.example``."""
     scheme, host = request.scheme, request.headers.get(hdrs.HOST, "")
     if _connected_address(request) in trusted:
@@ -82,7 +83,7 @@ def own_origin(request: web.BaseRequest, trusted: TrustedProxies) -> str:
     return _normalise(f"{scheme}://{host}")
 
 
-def origin_allowed(request: web.BaseRequest, allowed: Origins, trusted: TrustedProxies) -> bool:
+def origin_allowed(request: HttpRequest, allowed: Origins, trusted: TrustedProxies) -> bool:
     """Return True if the request's ``Origin`` is absent (no browser), the server's own, or in the exact list."""
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is None or allowed == "*" or origin in allowed:
@@ -90,12 +91,12 @@ def origin_allowed(request: web.BaseRequest, allowed: Origins, trusted: TrustedP
     return _normalise(origin) == own_origin(request, trusted)
 
 
-def is_secure(request: web.BaseRequest, trusted: TrustedProxies) -> bool:
+def is_secure(request: HttpRequest, trusted: TrustedProxies) -> bool:
     """Return True if the client's own connection is encrypted."""
     return own_origin(request, trusted).startswith("https://")
 
 
-def cors_headers(request: web.BaseRequest, allowed: Origins) -> dict[str, str]:
+def cors_headers(request: HttpRequest, allowed: Origins) -> dict[str, str]:
     """Return the headers that let pages of a listed origin read the response; credentials are never allowed."""
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is None:
@@ -116,7 +117,7 @@ def preflight_headers() -> dict[str, str]:
     }
 
 
-def _connected_address(request: web.BaseRequest) -> str:
+def _connected_address(request: HttpRequest) -> str:
     transport = request.transport
     peer = None if transport is None else transport.get_extra_info("peername")
     return str(peer[0]) if isinstance(peer, tuple) and peer else ""
@@ -130,7 +131,7 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _first_value(request: web.BaseRequest, header: str) -> str:
+def _first_value(request: HttpRequest, header: str) -> str:
     return request.headers.get(header, "").split(",")[0].strip()
 
 

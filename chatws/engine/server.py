@@ -40,6 +40,7 @@ from chatws.engine.session import EngineSession
 from chatws.engine.session_registry import SessionRegistry
 from chatws.engine.transport import PacketReceiver, Transport
 from chatws.engine.upgrade import upgrade
+from chatws.engine.upgrade_request import HttpRequest, UpgradeRequest
 from chatws.engine.websocket import accept_websocket
 from chatws.engine.ws_handshake import UpgradedResponse
 from chatws.wire.engineio import EnginePacketType, OpenPayload
@@ -63,6 +64,8 @@ class Server:
         self._context = EngineContext(options or EngineOptions())
         self._registry = SessionRegistry(self._context)
         self._trusted = TrustedProxies.parse(self.options.trusted_proxies)
+        bare_path = self.options.path.rstrip("/")
+        self._paths = (bare_path, f"{bare_path}/")
         self._namespaces: dict[str, Namespace] = {}
         self._make_receiver = make_receiver or (lambda session: SocketIOConnection(session, self._namespaces))
 
@@ -114,10 +117,21 @@ class Server:
 
     def attach(self, app: web.Application) -> None:
         """Add the routes, with and without trailing slash, and close all sessions at the application's shutdown."""
-        bare = self.options.path.rstrip("/")
-        for path in (bare, f"{bare}/"):
+        for path in self._paths:
             app.router.add_route("*", path, self.handle)
         app.on_shutdown.append(self._on_shutdown)
+
+    def take_upgrade(self, request: UpgradeRequest) -> bool:
+        """Open the session of an upgrade request on its connection; return False if `handle` must respond instead."""
+        if request.path not in self._paths or not self.origin_allowed(request):
+            return False
+        try:
+            if parse_request(request, self.options).sid is not None:
+                return False
+            self._open_websocket(request)
+        except (RequestError, AdmissionRefused, ConnectionError, web.HTTPBadRequest):
+            return False
+        return True
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Respond to one HTTP request of a client."""
@@ -147,11 +161,11 @@ class Server:
             # The client has disconnected and will not read the response.
             return error_response(RequestError(BadRequest.BAD_REQUEST), headers)
 
-    def peer_address(self, request: web.BaseRequest) -> str:
+    def peer_address(self, request: HttpRequest) -> str:
         """Return the client's address, see ``origin.peer_address``."""
         return peer_address(request, self._trusted)
 
-    def origin_allowed(self, request: web.BaseRequest) -> bool:
+    def origin_allowed(self, request: HttpRequest) -> bool:
         """Return True if pages of the request's origin may use this server, see ``origin.origin_allowed``."""
         return origin_allowed(request, self.options.allowed_origins, self._trusted)
 
@@ -198,7 +212,10 @@ class Server:
         is_polling = engine_request.transport == "polling"
         sid = engine_request.sid
         if sid is None:
-            return self._open_polling(request, headers) if is_polling else self._open_websocket(request)
+            if is_polling:
+                return self._open_polling(request, headers)
+            self._open_websocket(request)
+            return UpgradedResponse()
         session = self._registry.sessions.get(sid)
         if session is not None and not is_polling:
             return upgrade(self._context, session, request)
@@ -229,7 +246,7 @@ class Server:
         upgrades = ["websocket"] if "websocket" in self.options.transports else []
         return text_response(self._open_packet(session, upgrades), headers)
 
-    def _open_websocket(self, request: web.Request) -> web.StreamResponse:
+    def _open_websocket(self, request: HttpRequest) -> None:
         session = self._new_session(read_handshake(request, self._trusted))
         try:
             transport = accept_websocket(self._context, request)
@@ -241,7 +258,6 @@ class Server:
         transport.attach(session)
         session.send(server_frame(self._open_packet(session, upgrades=[])))
         transport.start()
-        return UpgradedResponse()
 
     def _new_session(self, handshake: Handshake) -> EngineSession:
         self._context.admission.acquire(handshake.address)

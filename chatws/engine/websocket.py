@@ -7,12 +7,11 @@ from collections import deque
 from functools import partial
 from typing import Final
 
-from aiohttp import web
-
 from chatws.engine.context import EngineContext
 from chatws.engine.events import DisconnectReason
 from chatws.engine.session import EngineSession
 from chatws.engine.transport import READ_AHEAD_BYTES, Work
+from chatws.engine.upgrade_request import HttpRequest
 from chatws.engine.write_buffer import WriteBuffer, limit_send_buffer
 from chatws.engine.ws_handshake import detach_connection, handshake_response
 from chatws.wire.errors import CloseCode, FrameError, WireError
@@ -33,7 +32,7 @@ uvloop delivers up to 8 MB per iteration and connection: as empty frames they de
 """
 
 
-def accept_websocket(context: EngineContext, request: web.Request) -> WebSocketTransport:
+def accept_websocket(context: EngineContext, request: HttpRequest) -> WebSocketTransport:
     """Answer the upgrade request and take the connection from aiohttp.
 
     Raises:

@@ -15,6 +15,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_request import BaseRequest
 
+from chatws.engine.upgrade_request import HttpRequest, UpgradeRequest
 from chatws.wire.handshake_key import accept_value
 
 _VERSION = "13"
@@ -51,7 +52,7 @@ class _TrailingBytes:
         """Do nothing."""
 
 
-def handshake_response(request: web.Request) -> bytes:
+def handshake_response(request: HttpRequest) -> bytes:
     """Return the response to an upgrade request; extensions and subprotocols are declined (RFC 6455, section 4.2).
 
     Raises:
@@ -76,12 +77,15 @@ def handshake_response(request: web.Request) -> bytes:
     )
 
 
-def detach_connection(request: web.Request, tcp: asyncio.Transport, protocol: asyncio.Protocol) -> bytes:
+def detach_connection(request: HttpRequest, tcp: asyncio.Transport, protocol: asyncio.Protocol) -> bytes:
     """Make ``protocol`` the protocol of a request's connection; return the bytes received behind the request.
 
     aiohttp handles this like a lost connection: it drops its state as soon as the handler returns ``UpgradedResponse``.
     This uses internals of aiohttp, which ``tests/engine/test_ws_handshake.py`` checks one by one.
     """
+    if isinstance(request, UpgradeRequest):
+        tcp.set_protocol(protocol)
+        return b""
     http_protocol = request.protocol
     trailing = _TrailingBytes()
     # As aiohttp's own WebSocketResponse does; any object with these two methods is accepted.

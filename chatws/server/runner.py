@@ -14,13 +14,15 @@ from typing import Any
 import msgspec
 from aiohttp import http_parser, web
 
+from chatws.engine import Server
 from chatws.engine.origin import TrustedProxies
 from chatws.gc_tuning import tune_gc
 from chatws.server.app import DRAIN, ENGINE, LISTENER, create_app
 from chatws.server.errors import StartError
 from chatws.server.logs import configure_logging, log_event
+from chatws.server.rest.middleware import find_nonlocal_reason
 from chatws.server.signals import catch_signals, watch_lifeline
-from chatws.server.tcp import LimitedSite, ListenerLimits
+from chatws.server.tcp import LimitedSite, ListenerLimits, UpgradeTaker
 from chatws.settings import Settings
 
 _log = logging.getLogger("chatws.server")
@@ -139,7 +141,13 @@ async def _serve(settings: Settings, announce: Callable[[str], None], lifeline: 
     try:
         engine, limits = app[ENGINE], listener_limits(settings)
         site = LimitedSite(
-            runner, listener, limits, count_websockets=lambda: engine.websocket_count, stats=app[LISTENER], tls=tls
+            runner,
+            listener,
+            limits,
+            count_websockets=lambda: engine.websocket_count,
+            stats=app[LISTENER],
+            take_upgrade=_take_upgrade_locally(engine) if settings.is_dev else engine.take_upgrade,
+            tls=tls,
         )
         await site.start()
         announce(_base_url(settings, listener.getsockname()[1]))
@@ -149,6 +157,11 @@ async def _serve(settings: Settings, announce: Callable[[str], None], lifeline: 
     finally:
         await runner.cleanup()
     return code
+
+
+def _take_upgrade_locally(engine: Server) -> UpgradeTaker:
+    """Return ``take_upgrade`` of an engine for local clients only, as the application serves them."""
+    return lambda request: find_nonlocal_reason(request) is None and engine.take_upgrade(request)
 
 
 async def _is_set_up(runner: web.AppRunner, stop: asyncio.Future[int]) -> bool:

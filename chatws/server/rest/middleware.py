@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
+from chatws.engine.upgrade_request import HttpRequest
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.server.rest.authentication import SESSION_HEADER
 from chatws.server.rest.context import RestContext
@@ -90,7 +91,7 @@ def _route_name(request: web.Request) -> str:
     return resource.canonical if resource is not None else "unknown"
 
 
-def find_nonlocal_reason(request: web.Request) -> str | None:
+def find_nonlocal_reason(request: HttpRequest) -> str | None:
     """Return why a request is not directly from this machine, or None.
 
     A development server accepts any session id, so it must serve local clients only.

@@ -4,8 +4,9 @@ aiohttp bounds neither: clients that send their requests slowly would take every
 show it.
 """
 
+from chatws.server.tcp.connection import UpgradeTaker
 from chatws.server.tcp.limits import ListenerLimits
 from chatws.server.tcp.site import LimitedSite
 from chatws.server.tcp.stats import ListenerStats
 
-__all__ = ["LimitedSite", "ListenerLimits", "ListenerStats"]
+__all__ = ["LimitedSite", "ListenerLimits", "ListenerStats", "UpgradeTaker"]

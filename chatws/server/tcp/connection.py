@@ -1,14 +1,20 @@
-"""HTTP connection that reports when the client begins and ends a request."""
+"""HTTP connection that reports when the client begins and ends a request, and passes WebSockets on to the engine."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, cast
 
 from aiohttp import web
 from aiohttp.streams import StreamReader
 
+from chatws.engine.upgrade_request import UpgradeRequest, parse_upgrade
+
 REQUEST_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+UpgradeTaker = Callable[[UpgradeRequest], bool]
+"""Opens a WebSocket on the connection of a request; returns False, with nothing changed, if aiohttp must handle it."""
 
 
 class HttpConnectionObserver(Protocol):
@@ -31,12 +37,12 @@ class HttpConnectionObserver(Protocol):
 
 
 class HttpConnection(web.RequestHandler):
-    """Connection of aiohttp with an observer.
+    """Connection of aiohttp with an observer; with ``take_upgrade``, aiohttp begins only if the first request needs it.
 
     It uses internals of aiohttp, which ``tests/server/tcp/test_connection.py`` checks.
     """
 
-    __slots__ = ("_observer", "_payload", "address", "was_opened")
+    __slots__ = ("_has_begun", "_observer", "_payload", "_take_upgrade", "address", "was_opened")
 
     def __init__(
         self,
@@ -47,6 +53,7 @@ class HttpConnection(web.RequestHandler):
         loop: asyncio.AbstractEventLoop,
         keepalive_timeout_s: float,
         lingering_s: float,
+        take_upgrade: UpgradeTaker | None = None,
     ) -> None:
         super().__init__(
             manager,
@@ -60,13 +67,16 @@ class HttpConnection(web.RequestHandler):
         self.was_opened = False
         """Whether the observer knows this connection."""
         self._observer = observer
+        self._take_upgrade = take_upgrade
+        # Set once aiohttp waits for requests.
+        self._has_begun = False
         # Body of the last request; None before the first one.
         self._payload: StreamReader | None = None
 
     @property
     def is_idle(self) -> bool:
         """Whether no request is in progress."""
-        return self._waiter is not None and not self._waiter.done()
+        return not self._has_begun or (self._waiter is not None and not self._waiter.done())
 
     @property
     def is_reading_body(self) -> bool:
@@ -77,7 +87,13 @@ class HttpConnection(web.RequestHandler):
         """Report the connection, and begin to read requests."""
         self.was_opened = True
         self._observer.opened(self)
-        super().connection_made(transport)
+        if self._take_upgrade is None:
+            self._begin(transport)
+        else:
+            # All that closing the connection, and shutting down, need.
+            assert self._manager is not None
+            self.transport = cast("asyncio.Transport", transport)
+            self._manager.connection_made(self, self.transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Report the end; the engine calls this when a WebSocket has taken over."""
@@ -86,6 +102,10 @@ class HttpConnection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Parse data, and report what it begins and ends."""
+        if not self._has_begun and self.transport is not None:
+            if self._is_taken(data, self.transport):
+                return
+            self._begin(self.transport)
         earlier, was_reading_body = self._request_count, self.is_reading_body
         super().data_received(data)
         if self._request_count != earlier and self._messages:
@@ -97,6 +117,19 @@ class HttpConnection(web.RequestHandler):
                 self._observer.head_begun(self)
         elif not self.is_reading_body:
             self._observer.body_received(self)
+
+    def _begin(self, transport: asyncio.BaseTransport) -> None:
+        self._has_begun = True
+        super().connection_made(transport)
+
+    def _is_taken(self, data: bytes, transport: asyncio.Transport) -> bool:
+        """Pass an upgrade request on; aiohttp then drops the connection as in ``engine.ws_handshake``."""
+        request = parse_upgrade(data, transport)
+        if self._take_upgrade is None or request is None or not self._take_upgrade(request):
+            return False
+        self.transport = None
+        self.connection_lost(None)
+        return True
 
     def expire_head(self) -> None:
         """Close the connection, with a response unless one is in progress."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from chatws.server.tcp.acceptor import Acceptor
-from chatws.server.tcp.connection import HttpConnection
+from chatws.server.tcp.connection import HttpConnection, UpgradeTaker
 from chatws.server.tcp.limits import ListenerLimits
 from chatws.server.tcp.stats import ListenerStats
 from chatws.server.tcp.table import ConnectionTable
@@ -32,7 +32,16 @@ Closing one takes 0.05 ms.
 class LimitedSite(web.BaseSite):
     """Listening socket of a runner, in place of ``web.SockSite``."""
 
-    __slots__ = ("_acceptor", "_count_websockets", "_limits", "_listener", "_stats", "_sweeper", "_tls")
+    __slots__ = (
+        "_acceptor",
+        "_count_websockets",
+        "_limits",
+        "_listener",
+        "_stats",
+        "_sweeper",
+        "_take_upgrade",
+        "_tls",
+    )
 
     def __init__(
         self,
@@ -42,6 +51,7 @@ class LimitedSite(web.BaseSite):
         *,
         count_websockets: Callable[[], int],
         stats: ListenerStats,
+        take_upgrade: UpgradeTaker | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(runner, ssl_context=tls)
@@ -49,6 +59,8 @@ class LimitedSite(web.BaseSite):
         self._limits = limits
         self._count_websockets = count_websockets
         self._stats = stats
+        # Without a timeout here, that of aiohttp must run from the beginning.
+        self._take_upgrade = take_upgrade if limits.request_timeout_s else None
         self._tls = tls
         self._acceptor: Acceptor | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -75,6 +87,7 @@ class LimitedSite(web.BaseSite):
                 loop=loop,
                 keepalive_timeout_s=limits.keepalive_timeout_s,
                 lingering_s=LINGERING_S,
+                take_upgrade=self._take_upgrade,
             )
 
         self._acceptor = Acceptor(
