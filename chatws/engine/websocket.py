@@ -45,7 +45,7 @@ def accept_websocket(context: EngineContext, request: HttpRequest) -> WebSocketT
         raise ConnectionResetError
     limit_send_buffer(tcp, context.options.send_buffer_bytes)
     transport = WebSocketTransport(context, tcp)
-    tcp.write(response)
+    transport.write_response(response)
     trailing = detach_connection(request, tcp, transport)
     if trailing:
         transport.data_received(trailing)

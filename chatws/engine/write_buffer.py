@@ -55,6 +55,13 @@ class WriteBuffer:
         self._pending.append(chunk)
         self._pending_bytes += len(chunk)
 
+    def write_response(self, response: bytes) -> None:
+        """Send the response to the handshake, which is no packet, in one call of the kernel with the first frames."""
+        self.write(response)
+        stats = self._context.stats
+        stats.packets_out -= 1
+        stats.bytes_out -= len(response)
+
     def flush(self) -> None:
         """Pass the buffer to the asyncio transport; abort the client if the limit is exceeded."""
         pending, tcp = self._pending, self._tcp

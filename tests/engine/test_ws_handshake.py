@@ -9,7 +9,7 @@ import weakref
 from aiohttp import web
 
 from chatws.engine.ws_handshake import UpgradedResponse, detach_connection
-from tests.engine.support import TIMEOUT_S, UPGRADE, ValueRecorder, until
+from tests.engine.support import TIMEOUT_S, UPGRADE, ValueRecorder, serve, until
 
 CHANGED = "aiohttp changed internals that chatws.engine.ws_handshake relies on: "
 
@@ -71,3 +71,17 @@ async def test_detached_connection_is_released_by_aiohttp_and_stays_open() -> No
         await writer.wait_closed()
         await runner.cleanup()
     await until(lambda: protocol.is_lost)
+
+
+async def test_response_to_the_upgrade_counts_neither_as_a_packet_nor_in_bytes() -> None:
+    async with serve() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(UPGRADE)
+        async with asyncio.timeout(TIMEOUT_S):
+            await reader.readuntil(b"\r\n\r\n")
+            head = await reader.readexactly(2)
+            open_packet = await reader.readexactly(head[1])
+        assert open_packet.startswith(b'0{"sid"')
+        assert server.io.stats.packets_out == 1
+        assert server.io.stats.bytes_out == len(head + open_packet)
+        writer.close()
