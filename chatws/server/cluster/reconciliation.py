@@ -60,14 +60,11 @@ class Reconciler:
 
     async def _compare_inboxes(self) -> None:
         """Send subscribers the latest changes whose notifications were lost."""
-        inbox = self._services.inbox
         page, _ = await self._services.store.conversations(
             ConversationFilter(limit=INBOX_PAGE, include_unwritten=False)
         )
         for conversation in page:
-            known = inbox.shown.get(conversation.conversation_id)
-            if known is None or (known.version, known.head_seq) != (conversation.version, conversation.head_seq):
-                inbox.schedule_update(conversation.conversation_id, known)
+            self._services.inbox.schedule_if_changed(conversation)
 
     async def _repair(self, hosted: HostedConversation, head: Head) -> None:
         known = hosted.conversation

@@ -14,7 +14,7 @@ from chatws.server.conversations.hub import Hub
 from chatws.store.interface import StoreError
 
 MAX_SHOWN = 2_000
-"""Bounds `Inbox.shown`; the entry sent longest ago is removed first."""
+"""Bounds `Inbox._shown`; the entry sent longest ago is removed first."""
 
 EVERY_INBOX = "inbox"
 """Room of all inbox subscribers, independent of their filter."""
@@ -32,8 +32,8 @@ class Inbox:
         """Number of subscribers by filter."""
         self._subscription: asyncio.Future[None] | None = None
         """Set with the first subscriber; done when the subscription to other servers' notifications is confirmed."""
-        self.shown: dict[str, Conversation] = {}
-        """Conversations as last sent to subscribers, the latest last; reconciliation compares with them."""
+        self._shown: dict[str, Conversation] = {}
+        """Conversations as last sent to subscribers, the latest last."""
         self._updates: dict[str, _Update] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -58,7 +58,7 @@ class Inbox:
         if self._filters:
             return False
         self._cluster.unsubscribe_inboxes()
-        self.shown.clear()
+        self._shown.clear()
         return True
 
     def _remove_filter(self, connection: Connection, wanted: InboxFilter) -> None:
@@ -80,10 +80,10 @@ class Inbox:
     def mark_shown(self, conversations: Iterable[Conversation]) -> None:
         """Record conversations as sent to subscribers."""
         for conversation in conversations:
-            self.shown.pop(conversation.conversation_id, None)
-            self.shown[conversation.conversation_id] = conversation
-        while len(self.shown) > MAX_SHOWN:
-            del self.shown[next(iter(self.shown))]
+            self._shown.pop(conversation.conversation_id, None)
+            self._shown[conversation.conversation_id] = conversation
+        while len(self._shown) > MAX_SHOWN:
+            del self._shown[next(iter(self._shown))]
 
     def show_page(self, conversations: Iterable[Conversation]) -> None:
         """Record a page that one subscriber receives; send the others what they have missed.
@@ -92,15 +92,17 @@ class Inbox:
         """
         is_only_one = sum(self._filters.values()) == 1 or not self._cluster.has_others
         for conversation in conversations:
-            known = self.shown.get(conversation.conversation_id)
-            if known is None:
-                is_missed = not is_only_one
-            else:
-                is_missed = (known.version, known.head_seq) != (conversation.version, conversation.head_seq)
-            if is_missed:
-                self.schedule_update(conversation.conversation_id, known)
-            else:
+            is_first = is_only_one and conversation.conversation_id not in self._shown
+            if is_first or not self.schedule_if_changed(conversation):
                 self.mark_shown([conversation])
+
+    def schedule_if_changed(self, conversation: Conversation) -> bool:
+        """Send a conversation to its subscribers unless they have received this state; return whether it is sent."""
+        known = self._shown.get(conversation.conversation_id)
+        if known is not None and (known.version, known.head_seq) == (conversation.version, conversation.head_seq):
+            return False
+        self.schedule_update(conversation.conversation_id, known)
+        return True
 
     def schedule_update(self, conversation_id: str, before: Conversation | None = None) -> None:
         """Send a changed conversation to its subscribers now, or at the end of its interval.
