@@ -6,6 +6,8 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
+
 from chatws.protocol.limits import PAGE_BYTES
 from chatws.store.interface import Unavailable
 from tests.server.conftest import StartChat
@@ -241,3 +243,28 @@ async def test_reply_contains_unread_messages_and_waiting_customers(chat: Runnin
     assert (entry["conversationId"], entry["unread"], "waitingSince" in entry) == ("conv-1", 2, True)
     _, page = await chat.get("/api/conversations", headers=bearer(chat.token("follower")))
     assert page["entries"] == [entry]
+
+
+async def test_events_during_a_subscription_are_not_undone_by_its_reply(
+    start_chat: StartChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = await start_chat(inbox_update_ms=1)
+    customer = await chat.customer()
+    user_id = (await customer.expect("authenticated"))["userId"]
+    await customer.call("join_conversation", "conv-1")
+    await customer.call("send_message", {"conversationId": "conv-1", "content": "one"})
+    agent = await chat.agent()
+    read_entries = chat.parts.store.inbox_entries
+
+    async def read_during_changes(*args: Any) -> Any:
+        await customer.call("send_message", {"conversationId": "conv-1", "content": "two"})
+        await customer.call("set_presence", {"status": "busy"})
+        await agent.expect("conversation_updated")
+        await agent.expect("presence_update", userId=user_id, status="busy")
+        return await read_entries(*args)
+
+    monkeypatch.setattr(chat.parts.store, "inbox_entries", read_during_changes)
+    reply = await agent.call("subscribe_inbox")
+    assert {one["userId"]: one["status"] for one in reply["presence"]}[user_id] == "busy"
+    if reply["conversations"][0]["headSeq"] < 2:
+        assert (await agent.expect("conversation_updated"))["conversation"]["headSeq"] == 2

@@ -31,14 +31,18 @@ async def subscribe_inbox(services: Services, context: RequestContext, payload: 
     await services.inbox.wait_subscribed()
     wanted = ConversationFilter(status=status, assignee_id=assignee_id, limit=FIRST_PAGE, include_unwritten=False)
     conversations = _fit_page((await services.store.conversations(wanted))[0])
-    services.inbox.show_page(conversations)
     customers = [conversation.customer.user_id for conversation in conversations]
     await services.presence.look_up_agents()
     ids = [conversation.conversation_id for conversation in conversations]
+    entries = await services.store.inbox_entries(ids, context.user.user_id)
+    presence = await services.presence.of_all(customers + services.presence.agents())
+    # Presence is read last, and the page is recorded together with the reply: the client may have received events since
+    # the page was read, and the reply replaces what they contained.
+    services.inbox.show_page(conversations)
     return InboxAck(
         conversations=conversations,
-        presence=await services.presence.of_all(customers + services.presence.agents()),
-        entries=await services.store.inbox_entries(ids, context.user.user_id),
+        presence=presence,
+        entries=entries,
         has_bot=services.settings.bot != "none",
     )
 
