@@ -21,11 +21,12 @@ from chatws.client.core.event_names import OWN_EVENTS, Command, Event
 from chatws.client.core.requests import ACK_TIMEOUT_S
 from chatws.client.core.session import ChatSession, SessionOptions
 from chatws.client.core.typing_throttle import TypingThrottle
-from chatws.protocol.commands import ChangeConversation
+from chatws.protocol.codec import convert_reply
+from chatws.protocol.commands import ChangeConversation, SetPresence
 from chatws.protocol.entities import Message
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import AuthExpiring, Failed, MessageRead, ServerDraining
-from chatws.protocol.responses import SendAck
+from chatws.protocol.responses import Ok, SendAck
 from chatws.protocol.spec import COMMANDS, EVENTS
 from tests.client.chat_server import NOW, refusal
 from tests.client.simulation import IDENTITY, Simulation
@@ -189,6 +190,19 @@ def test_claim_with_lost_ack_fails_and_is_not_retried(sim: Simulation) -> None:
     assert isinstance(sim.outcomes[request_id], ConnectionLost)
     sim.connect()
     assert [emit.name for emit in sim.to_server] == [Command.JOIN_CONVERSATION]
+
+
+def test_repeated_call_does_not_undo_a_later_one(sim: Simulation) -> None:
+    for status in ("busy", "online"):
+        payload = SetPresence(status=status)
+        sim.perform(sim.session.call(sim.new_request_id(), Command.SET_PRESENCE, payload, sim.now, repeat=True))
+    first, second = sim.to_server
+    refused = convert_reply(Command.SET_PRESENCE, refusal("rate_limited", retryable=True, retry_after_ms=50))
+    sim.perform(sim.session.ack(first.command_id, refused, sim.now))
+    sim.perform(sim.session.ack(second.command_id, Ok(), sim.now))
+    sim.to_server.clear()
+    sim.wait(1)
+    assert [emit.payload for emit in sim.to_server] == [SetPresence(status="online")]
 
 
 def test_not_joined_refusal_leads_to_a_join_before_the_retry(sim: Simulation) -> None:

@@ -309,7 +309,9 @@ class ChatSession:
                 self._emit(name, payload, cursor, now)
             for call in self._waiting.take_ready(now):
                 call.attempts += 1
-                self._emit(call.name, call.payload, call, now)
+                # A repeated call must not undo a later one of the same name.
+                latest = self._resent_calls.get(call.name, call)
+                self._emit(call.name, latest.payload, call, now)
             for entry in self._outbox.take_ready(now, self._cursors.is_open):
                 self._emit(_SEND_MESSAGE, entry.payload(), entry, now)
                 self._effects.append(MessageSent(entry.request_id))
