@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from chatws.protocol.entities import Conversation, Id, Message, Note, PresenceStatus, User
+from chatws.protocol.entities import Conversation, Id, Message, Note, PresenceChoice, PresenceStatus, User
 from chatws.protocol.events import BotNotice, MessageRead
 
 MAX_MESSAGE_BYTES = 256 * 1024
@@ -73,11 +73,24 @@ class NotePublished(BusMessageBase, frozen=True, tag="note", kw_only=True):
     note: Note
 
 
+class ClientChoice(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Status that a user has chosen on one client; of several choices of a client, the latest one applies.
+
+    ``pids`` are those that the client may present when it returns: that of its last connection, and the one before if
+    the client did not receive the reply to its last CONNECT.
+    """
+
+    pids: tuple[str, ...]
+    status: PresenceChoice
+    chosen_ms: UnixMs
+
+
 class PresenceEntry(BusMessageBase, frozen=True, tag="presence", kw_only=True):
     """Presence of a user on one server.
 
     ``offline`` means that the user has no connection to that server. ``rooms`` are the ids of the conversations joined
     by the user's connections there. ``is_leaving``: the last connection is closed, and the grace period runs.
+    ``choices`` are those of open connections and of closed ones whose clients may return.
     """
 
     user: User
@@ -85,6 +98,7 @@ class PresenceEntry(BusMessageBase, frozen=True, tag="presence", kw_only=True):
     since_ms: UnixMs
     rooms: tuple[str, ...] = ()
     is_leaving: bool = False
+    choices: tuple[ClientChoice, ...] = ()
 
 
 class UserEvent(BusMessageBase, frozen=True, tag="event", kw_only=True):

@@ -156,8 +156,9 @@ class AsyncioDriver(SessionDriver):
 
     # TransportListener
 
-    def transport_opened(self, user: Authenticated) -> None:
+    def transport_opened(self, user: Authenticated, pid: str) -> None:
         """Pass the authenticated connection to the session."""
+        self.session.connection.pid = pid
         self.apply(self.session.connection_opened(user, self.now()))
 
     def transport_event(self, name: str, payload: object) -> None:

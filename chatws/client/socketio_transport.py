@@ -63,7 +63,7 @@ _SILENT = logging.Logger("chatws.client.socketio_transport", logging.CRITICAL + 
 class TransportListener(Protocol):
     """Callbacks of a transport, in the order of the packets and never concurrent; must not block."""
 
-    def transport_opened(self, user: Authenticated) -> None:
+    def transport_opened(self, user: Authenticated, pid: str) -> None:
         """Process the authenticated connection; called before any other callback."""
 
     def transport_event(self, name: str, payload: object) -> None:
@@ -230,10 +230,10 @@ class SocketIOTransport:
 
         sio.on("connect_error", refused)
         sio.on("disconnect", disconnected)
-        sio.on("*", self._receive)
+        sio.on("*", partial(self._receive, sio))
         return sio
 
-    def _receive(self, name: str, payload: object = None, *_: object) -> None:
+    def _receive(self, sio: socketio.AsyncClient, name: str, payload: object = None, *_: object) -> None:
         if self._ended.done():
             return
         if self._opened or name != Event.AUTHENTICATED:
@@ -245,7 +245,8 @@ class SocketIOTransport:
             self._end(ConnectionEnd(f"the server does not implement this protocol: {problem}"))
             return
         self._opened = True
-        self._listener.transport_opened(user)
+        # The library does not report `pid`; without connection state recovery, it is the id of the socket.
+        self._listener.transport_opened(user, str(sio.get_sid()))
         self._opening_done.set()
 
     async def _watch(self, sio: socketio.AsyncClient) -> None:

@@ -26,6 +26,9 @@ MAX_RECOVERED_MESSAGES = 1_000
 MAX_RECOVERED_BYTES = 512 * 1024
 """Limits of the missed messages that a recovery sends."""
 
+MAX_PID_CHARS = 64
+"""Length of a ``pid`` up to which a server recognises a client; those that it issues have about half of it."""
+
 MAX_NOTES = 200
 """Number of notes of a conversation that ``list_notes`` returns, the newest."""
 

@@ -46,6 +46,8 @@ class ChatServer:
         """CONNECT_ERRORs for the next connections, as ``{message, data}``."""
         self.typing: list[str] = []
         self.auths: list[dict[str, str]] = []
+        self.socket_ids: list[str] = []
+        """Ids of the sockets that sent `auths`."""
         self.commands: list[tuple[str, Json]] = []
         """Every event received."""
         self._received = asyncio.Condition()
@@ -144,6 +146,7 @@ class ChatServer:
     async def _connect(self, sid: str, _environ: Json, auth: dict[str, str]) -> None:
         assert self._sio is not None
         self.auths.append(auth)
+        self.socket_ids.append(sid)
         if self.connect_errors:
             refusal = self.connect_errors.pop(0)
             raise socketio.exceptions.ConnectionRefusedError(refusal["message"], refusal["data"])

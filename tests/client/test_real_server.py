@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatws.client import CustomerClient, RequestRefused, RestClient
+from chatws.client import CustomerClient, RequestRefused, RestClient, faults
 from chatws.protocol.errors import ErrorCode
 from tests.client.recording_listener import RecordingListener
 from tests.support.chat import RunningChat
@@ -89,6 +89,23 @@ async def test_token_that_expires_during_a_session_is_renewed_and_the_message_se
     assert requested == 2
     assert agent.states == ["connected"]
     await asyncio.gather(customer.client.disconnect(), agent.client.disconnect())
+
+
+async def test_chosen_status_is_shown_without_interruption_across_a_reconnect(running: RunningChat) -> None:
+    customer = await running.customer()
+    await customer.call("join_conversation", "conv-1")
+    agent = RecordingListener.agent(running.url, running.token())
+    await agent.client.connect()
+    await agent.client.join_conversation("conv-1")
+    await customer.expect("presence_update", status="online")
+    await agent.client.set_presence("away")
+    await customer.expect("presence_update", status="away")
+    faults.cut_connection(agent.client)
+    await agent.wait_for(lambda listener: listener.states.count("connected") == 2)
+    await agent.client.join_conversation("conv-1")  # follows the repeated choice
+    await customer.settle()
+    assert {event["status"] for event in customer.seen("presence_update")} <= {"away"}
+    await agent.client.disconnect()
 
 
 async def test_logout_disconnects_the_agent_for_good(running: RunningChat) -> None:

@@ -25,7 +25,7 @@ OPEN = '0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxP
 class NullTransportListener:
     """Listener that ignores everything."""
 
-    def transport_opened(self, user: Authenticated) -> None:
+    def transport_opened(self, user: Authenticated, pid: str) -> None:
         pass
 
     def transport_event(self, name: str, payload: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -13,9 +14,9 @@ from tests.support.messages import ANN
 from tests.support.peer import Peer
 
 
-async def in_room(chat: RunningChat, user_id: str = "agent-1", conversation_id: str = "conv-1") -> Peer:
-    agent = await chat.agent(user_id)
-    assert (await agent.call("join_conversation", conversation_id))["success"]
+async def in_room(chat: RunningChat, user_id: str = "agent-1", *, after: Peer | None = None) -> Peer:
+    agent = await chat.agent(user_id, after=after)
+    assert (await agent.call("join_conversation", "conv-1"))["success"]
     return agent
 
 
@@ -28,6 +29,11 @@ def snapshot(ack: Any) -> dict[str, str]:
     found = {one["userId"]: one["status"] for one in ack["presence"]}
     assert len(found) == len(ack["presence"])
     return found
+
+
+def changes(peer: Peer) -> list[str]:
+    """Return the statuses of the agent without repetitions, which the other members receive when a device joins."""
+    return [status for status, _ in itertools.groupby(statuses(peer))]
 
 
 async def test_members_are_notified_of_joins_and_after_the_grace_of_departures(start_chat: StartChat) -> None:
@@ -69,8 +75,63 @@ async def test_chosen_status_survives_a_reconnect_within_the_grace(start_chat: S
     await agent.call("set_presence", {"status": "busy"})
     agent.cut()
     await agent.wait_closed()
-    await in_room(chat)
+    await in_room(chat, after=agent)
     assert snapshot(await customer.call("join_conversation", "conv-1"))["agent-1"] == "busy"
+
+
+async def test_other_device_does_not_take_over_the_status_within_the_grace(start_chat: StartChat) -> None:
+    chat = await start_chat(presence_grace_ms=60_000)
+    agent, customer = await chat.pair()
+    await agent.call("set_presence", {"status": "away"})
+    agent.cut()
+    await agent.wait_closed()
+    other_device = await in_room(chat)
+    await in_room(chat, after=agent)
+    await customer.settle()
+    assert changes(customer) == ["away", "online"]
+    customer.events.clear()
+    await other_device.close()
+    await customer.expect("presence_update", status="away")
+
+
+async def test_returning_device_keeps_its_status_while_another_is_connected(start_chat: StartChat) -> None:
+    chat = await start_chat()
+    agent, customer = await chat.pair()
+    await in_room(chat)
+    await agent.call("set_presence", {"status": "busy"})
+    await customer.expect("presence_update", status="busy")
+    for _ in range(2):  # the second time, the connection has taken the status over
+        agent.cut()
+        await customer.expect("presence_update", status="online")
+        agent = await in_room(chat, after=agent)
+        await customer.expect("presence_update", status="busy")
+
+
+async def test_latest_status_counts_for_a_client_that_missed_the_reply_to_connect(start_chat: StartChat) -> None:
+    chat = await start_chat(presence_grace_ms=60_000)
+    agent, customer = await chat.pair()
+    await agent.call("set_presence", {"status": "busy"})
+    agent.cut()
+    await agent.wait_closed()
+    returned = await in_room(chat, after=agent)
+    await returned.call("set_presence", {"status": "away"})
+    returned.cut()
+    await returned.wait_closed()
+    await in_room(chat, after=agent)
+    await customer.settle()
+    assert changes(customer) == ["busy", "away"]
+
+
+async def test_statuses_of_devices_that_do_not_return_are_kept_up_to_a_limit(start_chat: StartChat) -> None:
+    chat = await start_chat(limits="off")
+    await chat.agent()
+    record = chat.parts.presence.users["agent-1"]
+    for _ in range(state.MAX_CLOSED_CHOICES + 1):
+        tab = await chat.agent()
+        await tab.call("set_presence", {"status": "busy"})
+        await tab.close()
+        await until(lambda: len(record.connections) == 1)
+    assert len(record.closed_choices) == state.MAX_CLOSED_CHOICES
 
 
 async def test_busy_takes_precedence_over_online_and_online_over_away(chat: RunningChat) -> None:

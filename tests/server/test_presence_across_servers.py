@@ -177,15 +177,15 @@ async def test_chosen_status_is_kept_on_another_server(start_cluster: StartClust
     await customer.expect("presence_update", status="busy")
     await agent.close()
     await until(lambda: first.parts.presence.is_in_grace("agent-1"))
-    tab = await second.agent()
-    await tab.call("join_conversation", "conv-1")
+    moved = await second.agent(after=agent)
+    await moved.call("join_conversation", "conv-1")
     await end_grace(first, "agent-1")
-    await settle_all(tab, customer)
+    await settle_all(moved, customer)
     assert snapshot(await customer.call("join_conversation", "conv-1"))["agent-1"] == "busy"
     assert set(statuses(customer)) <= {"busy"}
 
 
-async def test_chosen_status_is_taken_over_by_one_connection_only(start_cluster: StartCluster) -> None:
+async def test_chosen_status_is_taken_over_by_the_device_on_which_it_was_chosen(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(presence_grace_ms=60_000)
     first, second = cluster.servers
     agent, customer = await cluster.pair()
@@ -193,11 +193,50 @@ async def test_chosen_status_is_taken_over_by_one_connection_only(start_cluster:
     await customer.expect("presence_update", status="away")
     await agent.close()
     await until(lambda: first.parts.presence.is_in_grace("agent-1"))
-    moved = await second.agent()
-    await settle_all(moved, customer)
-    assert not customer.seen("presence_update")
-    await first.agent()  # while the grace still runs there
+    other_device = await second.agent()  # the first to connect, on another server
     await customer.expect("presence_update", userId="agent-1", status="online")
+    returned = await first.agent(after=agent)
+    await settle_all(other_device, returned, customer)
+    assert not statuses(customer)
+    await other_device.close()
+    await end_grace(second, "agent-1")
+    await customer.expect("presence_update", userId="agent-1", status="away")
+
+
+async def test_chosen_status_survives_the_end_of_the_server(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(presence_grace_ms=60_000)
+    second = cluster.servers[1]
+    agent, customer = await cluster.pair()
+    await agent.call("set_presence", {"status": "away"})
+    await customer.expect("presence_update", status="away")
+    cluster.buses[0].disconnect()
+    moved = await second.agent(after=agent)
+    await moved.call("join_conversation", "conv-1")
+    second.clock.advance(60)
+    await settle_all(moved, customer)
+    assert set(statuses(customer)) <= {"away"}
+
+
+async def test_latest_status_counts_although_an_earlier_one_is_kept_on_another_server(
+    start_cluster: StartCluster,
+) -> None:
+    cluster = await start_cluster(presence_grace_ms=60_000)
+    first, second = cluster.servers
+    agent, customer = await cluster.pair()
+    await agent.call("set_presence", {"status": "busy"})
+    await customer.expect("presence_update", status="busy")
+    await first.agent()  # keeps the choice on the closed connection beyond the grace
+    await agent.close()
+    await customer.expect("presence_update", status="online")
+    moved = await second.agent(after=agent)
+    await customer.expect("presence_update", status="busy")
+    await moved.call("set_presence", {"status": "away"})
+    await customer.expect("presence_update", status="online")
+    await moved.close()
+    # The client did not receive the reply to its last CONNECT: it presents the `pid` that both servers know.
+    returned = await first.agent(after=agent)
+    await settle_all(returned, customer)
+    assert not statuses(customer)
 
 
 async def test_snapshots_contain_users_of_the_other_server(start_cluster: StartCluster) -> None:

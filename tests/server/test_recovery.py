@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -116,6 +117,23 @@ async def test_server_that_has_delivered_less_than_the_client_received_repeats_n
     assert returned.accepted["pid"] == state["pid"]
     assert await received(returned) == [("conv-1", 3)]
     assert await received(observer) == [("conv-1", 1), ("conv-1", 2), ("conv-1", 3)]
+
+
+async def test_recovered_connection_keeps_the_chosen_status(chat: RunningChat) -> None:
+    customer = await joined(chat, CUSTOMER, "conv-1")
+    agent = await joined(chat, {"token": chat.token()}, "conv-1")
+    await customer.settle()
+    customer.events.clear()
+    state: dict[str, str] = {}
+    for status in ("busy", "away"):
+        await agent.call("set_presence", {"status": status})
+        state |= await lost(agent)  # a recovered client keeps its offset until the next message
+        agent = await chat.connect({"token": chat.token(), **state})
+        assert agent.accepted["pid"] == state["pid"]
+    await agent.settle()
+    await customer.settle()
+    updates = [event["status"] for event in customer.seen("presence_update")]
+    assert [status for status, _ in itertools.groupby(updates)] == ["busy", "away"]
 
 
 @pytest.mark.parametrize(

@@ -128,8 +128,10 @@ class RunningChat:
         self._peers.append(peer)
         return peer
 
-    async def agent(self, user_id: str = "agent-1", **options: Any) -> Peer:
-        return await self.connect({"token": self.token(user_id)}, **options)
+    async def agent(self, user_id: str = "agent-1", *, after: Peer | None = None, **options: Any) -> Peer:
+        """Connect an agent; ``after`` is the previous connection of the same client, to any server."""
+        auth = {"token": self.token(user_id)}
+        return await self.connect(auth if after is None else {**auth, "pid": after.accepted["pid"]}, **options)
 
     async def customer(self, session_id: str | None = None, **options: Any) -> Peer:
         """Connect a customer; in development mode an unknown session id creates a session."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from chatws.client.core.backoff import reconnect_delay_s
 from chatws.client.core.effects import Connect, ConnectionEnd, Deliver, Effect
 from chatws.client.core.event_names import Event
@@ -28,9 +30,6 @@ DRAIN_TIMEOUT_S = 15.0
 """A draining server closes within 10 s (contract); after this time the client closes."""
 
 USER_REASON = "client disconnect"
-
-_RETURNING = "returning"
-"""``pid`` in CONNECT of a client that was connected before; the server counts its reconnects."""
 
 
 class ConnectionPhase(Enum):
@@ -57,6 +56,8 @@ class ConnectionLifecycle:
         self.state: ConnectionState = "disconnected"
         self.reason = "not connected yet"
         self.user: Authenticated | None = None
+        self.pid = ""
+        """``pid`` in the last reply to CONNECT; servers recognise the client by it when it returns."""
         self.failure: ClientError | None = None
         self.reconnects = 0
         self.uptime_s = 0.0
@@ -82,7 +83,7 @@ class ConnectionLifecycle:
     def connect_auth(self, credentials: Mapping[str, str]) -> dict[str, str]:
         """Return the payload of CONNECT; the session catches up by itself, so it needs no connection state recovery."""
         auth = {**credentials, "recovery": "off"}
-        return auth if self.user is None else {**auth, "pid": _RETURNING}
+        return auth if self.user is None else {**auth, "pid": self.pid}
 
     def start(self) -> list[Effect]:
         """Start connecting."""
@@ -180,3 +181,17 @@ class ConnectionLifecycle:
     def _change(self, state: ConnectionState, reason: str) -> list[Effect]:
         self.state, self.reason = state, reason
         return [Deliver(Event.CONNECTION_CHANGE, ConnectionChange(state, reason))]
+
+
+class _ConnectReply(msgspec.Struct, frozen=True):
+    sid: str = ""
+    pid: str | None = None
+
+
+def read_pid(raw_json: str) -> str:
+    """Return the ``pid`` in the reply to CONNECT; or the socket id if the server sends none."""
+    try:
+        reply = msgspec.json.decode(raw_json, type=_ConnectReply)
+    except msgspec.DecodeError:
+        return ""
+    return reply.sid if reply.pid is None else reply.pid

@@ -8,7 +8,7 @@ import msgspec
 from gevent import get_hub
 
 from chatws.client.core import effects
-from chatws.client.core.connection import USER_REASON, ConnectionPhase
+from chatws.client.core.connection import USER_REASON, ConnectionPhase, read_pid
 from chatws.client.core.event_names import Command, Event
 from chatws.client.core.refusals import unreadable_reply
 from chatws.client.core.session import ChatSession, SessionOptions
@@ -186,6 +186,7 @@ class GeventDriver(SessionDriver):
 
     def connection_accepted(self, raw_json: str) -> None:
         """Present the credentials if CONNECT did not, and open the session if nothing else authenticates it."""
+        self.session.connection.pid = read_pid(raw_json)
         if self.legacy is None or self._connection is None:
             return
         outgoing = self.legacy.sign_in(self._credentials())

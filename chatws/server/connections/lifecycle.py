@@ -69,7 +69,7 @@ def admit(services: Services, connection: Connection, identity: Identity) -> Non
     connection.socket.admit()
     connection.socket.join(user_room(identity.user_id))
     # Clients without ``pid``, such as python-socketio's, are recognised only within the grace.
-    if connection.is_return or services.presence.is_in_grace(identity.user_id):
+    if connection.previous_pid is not None or services.presence.is_in_grace(identity.user_id):
         services.metrics.reconnects.inc()
     services.presence.connected(connection)
     start_expiry_timer(services, connection)

@@ -14,7 +14,7 @@ from chatws.protocol.errors import ChatError
 from chatws.protocol.limits import MAX_RECOVERED_BYTES, MAX_RECOVERED_MESSAGES
 from chatws.server.connections.registry import Connection
 from chatws.server.conversations.hub import room_name
-from chatws.server.conversations.recovery_offset import decode_offset, encode_offset, is_pid_of, new_pid
+from chatws.server.conversations.recovery_offset import decode_offset, encode_offset, is_pid_of
 from chatws.server.requests import policy
 from chatws.server.services import Services
 from chatws.store.interface import NotFound, StoreError
@@ -142,14 +142,13 @@ class Recovery:
 
 
 async def recover(services: Services, connection: Connection, credentials: ConnectAuth) -> None:
-    """Set the ``pid`` of a connection authenticated in CONNECT; keep the last one if its state was recovered."""
-    socket, epoch, user_id = connection.socket, services.store.epoch, connection.user_id
-    socket.pid = new_pid(epoch, user_id)
+    """Recover a connection authenticated in CONNECT, which then keeps its previous ``pid``, if it sent an offset."""
     if credentials.pid is UNSET or credentials.offset is UNSET:
         return
-    positions = decode_offset(credentials.offset) if is_pid_of(credentials.pid, epoch, user_id) else None
+    is_own = is_pid_of(credentials.pid, services.store.epoch, connection.user_id)
+    positions = decode_offset(credentials.offset) if is_own else None
     if positions is not None and await Recovery(services, connection, positions).run():
-        socket.pid = credentials.pid
+        connection.socket.pid = credentials.pid
         services.metrics.recoveries["recovered"].inc()
     else:
         services.hub.emit_offset(connection)  # replaces the one that the client still has

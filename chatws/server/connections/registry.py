@@ -46,11 +46,12 @@ class Connection:
 
     __slots__ = (
         "choice",
+        "chosen_ms",
         "expiry",
         "identity",
         "inbox",
-        "is_return",
         "joined",
+        "previous_pid",
         "rate_limiter",
         "receives_offsets",
         "slot",
@@ -64,8 +65,8 @@ class Connection:
         """None when limits are off."""
         self.slot = slot
         """Number that selects the time in each period at which the socket receives ``positions``."""
-        self.is_return = False
-        """Whether the client had a connection before, on any server."""
+        self.previous_pid: str | None = None
+        """Beginning of the ``pid`` of the client's previous connection, on any server; None for a new client."""
         self.receives_offsets = False
         """Whether the client receives its positions, so that its next connection can be recovered."""
         self.identity: Identity | None = None
@@ -73,12 +74,24 @@ class Connection:
         self.joined: dict[str, None] = {}
         """Ids of the joined conversations in the order of joining; their state is in the hub."""
         self.choice: PresenceChoice = "online"
+        self.chosen_ms = 0
+        """Time of the choice; 0 if the user has chosen nothing on this client."""
         self.inbox: InboxFilter | None = None
         """Set while the inbox is subscribed."""
         self.expiry: asyncio.TimerHandle | None = None
         """Timer of the token's next event: warning or close."""
         self.tracers: tuple[TraceListener, ...] = ()
         """Open traces that include this connection."""
+
+    def choose(self, choice: PresenceChoice, now_ms: int) -> bool:
+        """Set the user's choice on this client; return whether it is new.
+
+        It is later than the previous choice even if another server, whose clock is ahead, received that one.
+        """
+        if self.chosen_ms and self.choice == choice:
+            return False
+        self.choice, self.chosen_ms = choice, max(now_ms, self.chosen_ms + 1)
+        return True
 
     @property
     def user_id(self) -> str:

@@ -11,10 +11,12 @@ from chatws.engine import ConnectRefused, IncomingEvent, Namespace, Socket
 from chatws.logging import RateLimitedLogger
 from chatws.protocol.commands import ConnectAuth
 from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.protocol.limits import MAX_PID_CHARS
 from chatws.protocol.responses import Refused
 from chatws.server.connections import lifecycle
 from chatws.server.connections.recovery import recover
 from chatws.server.connections.registry import Connection
+from chatws.server.conversations.recovery_offset import new_pid
 from chatws.server.requests.context import RequestContext
 from chatws.server.requests.pipeline import Pipeline, translate
 from chatws.server.requests.rate_limit import RateLimiter
@@ -53,12 +55,15 @@ class SocketAdapter:
         socket.pid = socket.id
         try:
             credentials = _read_auth(auth)
-            connection.is_return = credentials.pid is not UNSET
+            if credentials.pid is not UNSET:
+                connection.previous_pid = credentials.pid[:MAX_PID_CHARS]
             if credentials.token is UNSET and credentials.session_id is UNSET:
                 socket.hold_admission()
                 return
             identity = await lifecycle.identify(services, socket.handshake.address, credentials)
             connection.receives_offsets = credentials.recovery == services.settings.recovery == "on"
+            if connection.receives_offsets:
+                socket.pid = new_pid(services.store.epoch, identity.user_id)
             async with services.presence.expecting(identity.user_id):
                 lifecycle.admit(services, connection, identity)
             if connection.receives_offsets:

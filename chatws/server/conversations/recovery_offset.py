@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Iterable
 
-from chatws.protocol.limits import MAX_RECOVERED_CONVERSATIONS, MAX_SEQ
+from chatws.protocol.limits import MAX_PID_CHARS, MAX_RECOVERED_CONVERSATIONS, MAX_SEQ
 
 NO_RECOVERY = "-"
 """Offset of a connection that cannot be recovered; it replaces an earlier one in the client."""
@@ -43,7 +43,7 @@ def new_pid(epoch: str, user_id: str) -> str:
 
 def is_pid_of(pid: str, epoch: str, user_id: str) -> bool:
     """Return whether a ``pid`` was issued to this user, by a server of this database since its last restore."""
-    return pid.rpartition(".")[2] == _digest(epoch, user_id)
+    return len(pid) <= MAX_PID_CHARS and pid.rpartition(".")[2] == _digest(epoch, user_id)
 
 
 def _digest(epoch: str, user_id: str) -> str:

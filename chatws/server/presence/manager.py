@@ -16,7 +16,7 @@ from chatws.server.cluster.publisher import ClusterPublisher
 from chatws.server.connections.registry import Connection
 from chatws.server.presence.absence import AbsenceTimers
 from chatws.server.presence.remote import RemotePresence
-from chatws.server.presence.state import UserPresence, merge
+from chatws.server.presence.state import UserPresence, is_newer, merge
 
 
 class PresenceObserver(Protocol):
@@ -82,19 +82,16 @@ class PresenceManager:
             self._unsubscribe_unused(user_id)
 
     def connected(self, connection: Connection) -> None:
-        """Add an authenticated connection."""
+        """Add an authenticated connection, with the status that the user has chosen on the same client before."""
         assert connection.identity is not None
         user = self._get_or_add(connection.identity.user)
+        user.take_over_choice(connection, self._remote.entries_of(connection.user_id).values())
+        has_new_entry = user.grace is not None or connection.chosen_ms > 0
         if user.grace is not None:
             user.grace.cancel()
             user.grace = None
-            self._publish_grace(user)
-        entries = self._remote.entries_of(connection.user_id).values()
-        user.take_over_choice(entries)
-        is_first = not user.connections and all(entry.is_leaving for entry in entries)
-        connection.choice = user.choice if is_first else "online"
         user.connections.add(connection)
-        self._update_local(user)
+        self._update_local(user, has_new_entry=has_new_entry)
 
     def disconnected(self, connection: Connection) -> None:
         """Remove a connection; called while `Connection.joined` is still complete."""
@@ -103,11 +100,12 @@ class PresenceManager:
             return
         user.connections.discard(connection)
         user.remember_rooms(connection.joined)
+        user.remember_choice(connection)
         if user.connections:
             self._update_local(user)
         elif user.grace is None:
             user.grace = self._clock.call_later(self._grace_s, self._end_grace, user)
-            self._publish_grace(user)
+            self._publish_entry(user)
 
     def joined(self, user_id: str, room: str) -> None:
         """Announce that the user's first connection here has joined a conversation."""
@@ -125,9 +123,8 @@ class PresenceManager:
 
     def choose(self, connection: Connection, choice: PresenceChoice) -> None:
         """Set the user's choice of online, away or busy on this connection."""
-        user = self._users[connection.user_id]
-        connection.choice = user.choice = choice
-        self._update_local(user)
+        if connection.choose(choice, self._clock.now_ms()):
+            self._update_local(self._users[connection.user_id], has_new_entry=True)
 
     def of(self, user_id: str) -> Presence:
         """Return a user's presence; a user not known here counts as offline from now on."""
@@ -293,7 +290,7 @@ class PresenceManager:
                 known = self._remote.entries_of(user_id).get(origin)
                 if not is_known:
                     self._remote.put(origin, entry)
-                elif known is None or (known.since_ms, known.is_leaving) < (entry.since_ms, entry.is_leaving):
+                elif known is None or is_newer(entry, known):
                     self.apply_remote(origin, entry)
             if not is_known:
                 self._add_remote_user(user_id)
@@ -320,7 +317,7 @@ class PresenceManager:
         status, since_ms = merge((entry.status, entry.since_ms) for _, entry in found)
         return Presence(user_id=user_id, status=status, timestamp=format_timestamp(since_ms))
 
-    def _publish_grace(self, user: UserPresence) -> None:
+    def _publish_entry(self, user: UserPresence) -> None:
         self._cluster.store_presence(user.entry(), notify_user=self._is_remote(user))
 
     def _publish_membership(self, user: UserPresence, room: str) -> None:
@@ -329,10 +326,12 @@ class PresenceManager:
     def _is_remote(self, user: UserPresence) -> bool:
         return bool(self._remote.entries_of(user.user.user_id))
 
-    def _update_local(self, user: UserPresence) -> None:
+    def _update_local(self, user: UserPresence, *, has_new_entry: bool = False) -> None:
         rooms = user.rooms() | self._remote.rooms_of(user.user.user_id)
         if user.update_local(self._clock.now_ms()):
             self._cluster.publish_presence(user.entry(), rooms)
+        elif has_new_entry:
+            self._publish_entry(user)
         self._update(user, rooms)
 
     def _update(self, user: UserPresence, rooms: Collection[str]) -> bool:
@@ -352,6 +351,7 @@ class PresenceManager:
     def _end_grace(self, user: UserPresence) -> None:
         rooms = user.rooms() | self._remote.rooms_of(user.user.user_id)
         user.grace = None
+        user.closed_choices.clear()
         user.update_local(self._clock.now_ms())
         self._cluster.publish_presence(user.entry(), rooms)
         self._update(user, rooms)

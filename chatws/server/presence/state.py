@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from operator import attrgetter
 
-from chatws.bus import PresenceEntry
-from chatws.protocol.entities import Presence, PresenceChoice, PresenceStatus, User
+from chatws.bus import ClientChoice, PresenceEntry
+from chatws.protocol.entities import Presence, PresenceStatus, User
 from chatws.protocol.ids import format_timestamp
 from chatws.server.connections.registry import Connection
 
 MAX_LAST_ROOMS = 200
 """Bounds `UserPresence.last_rooms` for users who never go offline."""
+
+MAX_CLOSED_CHOICES = 20
+"""Bounds `UserPresence.closed_choices` for the same users."""
 
 _BY_PRECEDENCE: tuple[PresenceStatus, ...] = ("busy", "online", "away")
 
@@ -20,7 +24,7 @@ class UserPresence:
     """One user who is online on some server, or in the grace after the last disconnect."""
 
     __slots__ = (
-        "choice",
+        "closed_choices",
         "connections",
         "grace",
         "last_rooms",
@@ -34,8 +38,8 @@ class UserPresence:
     def __init__(self, user: User, now_ms: int) -> None:
         self.user = user
         self.connections: set[Connection] = set()
-        self.choice: PresenceChoice = "online"
-        """The user's latest choice; the first connection within the grace adopts it."""
+        self.closed_choices: list[ClientChoice] = []
+        """Choices on closed connections, the latest connection last; a client takes its own over when it returns."""
         self.local_status: PresenceStatus = "offline"
         """Status derived from the connections here."""
         self.local_since_ms = now_ms
@@ -72,6 +76,7 @@ class UserPresence:
             since_ms=self.local_since_ms,
             rooms=rooms,
             is_leaving=self.grace is not None,
+            choices=tuple(sorted(self.choices(), key=attrgetter("chosen_ms", "pids"))),
         )
 
     def update_local(self, now_ms: int) -> bool:
@@ -93,11 +98,29 @@ class UserPresence:
         self.status, self.since_ms = status, since_ms if is_new and status != "offline" else now_ms
         return True
 
-    def take_over_choice(self, entries: Collection[PresenceEntry]) -> None:
-        """Adopt the choice made on another server for a connection that moves here within the grace running there."""
-        if entries and self.local_status == "offline" and all(entry.is_leaving for entry in entries):
-            status, _ = merge((entry.status, entry.since_ms) for entry in entries)
-            self.choice = "online" if status == "offline" else status
+    def choices(self) -> list[ClientChoice]:
+        """Return the choices on open connections here, and on closed ones whose clients may return."""
+        chosen = (connection for connection in self.connections if connection.chosen_ms)
+        return [*self.closed_choices, *map(_choice_on, chosen)]
+
+    def remember_choice(self, connection: Connection) -> None:
+        """Keep the choice on a closed connection for the next connection of its client."""
+        if connection.chosen_ms:
+            self.closed_choices = [*self.closed_choices, _choice_on(connection)][-MAX_CLOSED_CHOICES:]
+
+    def take_over_choice(self, connection: Connection, entries: Iterable[PresenceEntry]) -> None:
+        """Continue with the latest choice of the client of a new connection, made here or on another server.
+
+        A choice belongs to the client that ``pid`` names: no other device of the user takes it over, so servers need
+        not agree on the device that returned first.
+        """
+        pid = connection.previous_pid
+        made = [*self.choices(), *(choice for entry in entries for choice in entry.choices)]
+        own = [choice for choice in made if pid in choice.pids]
+        if own:
+            latest = max(own, key=attrgetter("chosen_ms"))
+            connection.choice, connection.chosen_ms = latest.status, latest.chosen_ms
+            self.closed_choices = [choice for choice in self.closed_choices if pid not in choice.pids]
 
     def presence(self) -> Presence:
         """Return the presence in the form sent to clients."""
@@ -111,3 +134,17 @@ def merge(statuses: Iterable[tuple[PresenceStatus, int]]) -> tuple[PresenceStatu
         since[status] = min(since_ms, since.get(status, since_ms))
     best: PresenceStatus = next((status for status in _BY_PRECEDENCE if status in since), "offline")
     return best, since.get(best, 0)
+
+
+def is_newer(entry: PresenceEntry, known: PresenceEntry) -> bool:
+    """Return whether one of two entries of a user, both from the same server, is later than the other."""
+    return _order_of(entry) > _order_of(known)
+
+
+def _order_of(entry: PresenceEntry) -> tuple[int, int, bool]:
+    return entry.since_ms, max((choice.chosen_ms for choice in entry.choices), default=0), entry.is_leaving
+
+
+def _choice_on(connection: Connection) -> ClientChoice:
+    pids = dict.fromkeys(pid for pid in (connection.socket.pid, connection.previous_pid) if pid is not None)
+    return ClientChoice(pids=tuple(pids), status=connection.choice, chosen_ms=connection.chosen_ms)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from chatws.client.core import effects
-from chatws.client.core.connection import USER_REASON, ConnectionPhase
+from chatws.client.core.connection import USER_REASON, ConnectionPhase, read_pid
 from chatws.client.core.session import ChatSession, SessionOptions
 from chatws.client.core.session_driver import SessionDriver
 from chatws.client.errors import ClientError
@@ -144,6 +144,10 @@ class SimulatedDevice(SessionDriver):
             self._call(f"{verb}_conversation", payload, repeat=False)
 
     # The connection
+
+    def accepted(self, raw_json: str) -> None:
+        """Handle the reply to CONNECT."""
+        self.session.connection.pid = read_pid(raw_json)
 
     def opened(self, user: Authenticated) -> None:
         """Handle the authenticated connection."""

@@ -50,6 +50,9 @@ class _Opened(NamedTuple):
 class ConnectionOwner(Protocol):
     """Device that owns the connection."""
 
+    def accepted(self, raw_json: str) -> None:
+        """Handle the reply to CONNECT."""
+
     def opened(self, user: Authenticated) -> None:
         """Handle the authenticated connection."""
 
@@ -214,7 +217,7 @@ class DeviceConnection:
             case ConnectionReset():
                 self._end(ConnectionEnd(packet.reason))
             case NamespaceConnected():
-                pass
+                self._listener.accepted(packet.raw_json)
 
     def _handle_event(self, event: ServerEvent) -> None:
         if self._is_open:

@@ -13,6 +13,7 @@ from chatws.protocol.entities import Message
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import Authenticated, TypingIndicator
 from chatws.protocol.responses import JoinAck, SendAck
+from tests.client.chat_server import ChatServer
 from tests.client.gevent.recording_observer import RecordingObserver
 from tests.client.gevent.server_thread import running
 from tests.support.guide_server import GuideOnlyServer, Json
@@ -95,6 +96,16 @@ def test_cut_connection_reconnects_and_catches_up(
     assert agent.contents == ["one", "two"]
     assert agent.live == []
     assert any(isinstance(payload, ConversationJoined) and payload.again for payload in agent.delivered)
+
+
+def test_reconnect_presents_the_pid_of_the_previous_connection(open_client: OpenClient) -> None:
+    server = ChatServer()
+    with running(server):
+        client = open_client(server.url, {"sessionId": "ann"})
+        assert isinstance(client.connect(), Authenticated)
+        client.driver.cut()
+        client.wait(lambda: len(client.opened) == 2)
+        assert [auth.get("pid") for auth in server.auths] == [None, server.socket_ids[0]]
 
 
 @pytest.mark.parametrize("transport", [TransportChoice.WEBSOCKET, TransportChoice.POLLING])
