@@ -9,7 +9,7 @@ from chatws.server.services import Services
 
 
 async def set_presence(services: Services, context: RequestContext, payload: SetPresence) -> Ok:
-    """Set online, away or busy for this connection; busy on one connection makes the user busy."""
+    """Set online, away or busy for this client; busy on one client makes the user busy."""
     assert context.connection is not None
     services.presence.choose(context.connection, payload.status)
     return Ok()
