@@ -17,7 +17,7 @@ from chatws.client.core.refusals import unreadable_reply
 from chatws.client.core.session import ChatSession, SessionOptions
 from chatws.client.core.session_driver import SessionDriver
 from chatws.client.dispatcher import Dispatcher
-from chatws.client.errors import ClientError, RequestRefused
+from chatws.client.errors import ClientError, ConnectionRejected, RequestRefused
 from chatws.protocol.codec import convert_event, convert_reply
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.responses import Ok
@@ -198,9 +198,8 @@ class AsyncioDriver(SessionDriver):
     def _resolve(self, request_id: int, outcome: Ok | Authenticated | ClientError) -> None:
         if request_id in self._sent:
             self._sent.discard(request_id)
-            # The end of the session is no answer to the message, although it may be a refusal of the credentials.
-            is_refusal = isinstance(outcome, RequestRefused) and outcome is not self.session.connection.failure
-            if isinstance(outcome, ClientError) and not is_refusal:
+            is_answer = isinstance(outcome, RequestRefused) and not isinstance(outcome, ConnectionRejected)
+            if isinstance(outcome, ClientError) and not is_answer:
                 self._unanswered.add(request_id)
         future = self._futures.pop(request_id, None)
         if future is None or future.done():

@@ -3,6 +3,7 @@
 ClientError
  ├─ CannotConnect     no connection could be opened
  ├─ RequestRefused    the server refused the request; carries the error code
+ │   └─ ConnectionRejected   the server refused the credentials, or closed the connection for good
  ├─ ConnectionLost    the connection ended during a request that is not repeated: its outcome is unknown
  ├─ Disconnected      the client is closed for good; pending messages are not sent
  └─ OutboxFull        too many messages or requests are queued
@@ -66,6 +67,13 @@ class RequestRefused(ClientError):
         """Convert the reply to a refused request."""
         conversation = None if reply.conversation is UNSET else reply.conversation
         return cls(reply.error.code, reply.error.message, conversation=conversation)
+
+
+class ConnectionRejected(RequestRefused):
+    """The server refused the credentials, or closed the connection for good.
+
+    Open requests fail with it too: the server has not judged them, and they may succeed after a new log-in.
+    """
 
 
 class ConnectionLost(ClientError):

@@ -16,7 +16,8 @@ SendState = Literal["queued", "sent", "stored", "failed"]
 class SendHandle:
     """A posted message and its state.
 
-    ``done`` returns the `SendAck`, or raises the final error: `RequestRefused`, `Disconnected` or `CannotConnect`.
+    ``done`` returns the `SendAck`, or raises the final error: `RequestRefused` or its subclass `ConnectionRejected`,
+    `Disconnected` or `CannotConnect`.
     """
 
     def __init__(

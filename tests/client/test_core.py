@@ -10,8 +10,8 @@ from chatws.client import (
     ClientError,
     ConnectionChange,
     ConnectionLost,
+    ConnectionRejected,
     ConversationReloaded,
-    RequestRefused,
 )
 from chatws.client.core import effects
 from chatws.client.core.backoff import reconnect_delay_s, retry_delay_s
@@ -74,11 +74,11 @@ def test_retry_delay_is_the_servers_or_exponential() -> None:
         (ConnectionEnd("full", code=ErrorCode.CONNECTION_LIMIT), False, None),
         (ConnectionEnd("broken", code=ErrorCode.INTERNAL), False, None),
         (ConnectionEnd("old", code=ErrorCode.TOKEN_EXPIRED), True, None),
-        (ConnectionEnd("old", code=ErrorCode.TOKEN_EXPIRED), False, RequestRefused),
-        (ConnectionEnd("no", code=ErrorCode.UNAUTHORIZED), True, RequestRefused),
-        (ConnectionEnd("no", code=ErrorCode.FORBIDDEN), True, RequestRefused),
-        (ConnectionEnd("old", code=ErrorCode.SESSION_EXPIRED), False, RequestRefused),
-        (ConnectionEnd("server disconnect", by_server=True), True, RequestRefused),
+        (ConnectionEnd("old", code=ErrorCode.TOKEN_EXPIRED), False, ConnectionRejected),
+        (ConnectionEnd("no", code=ErrorCode.UNAUTHORIZED), True, ConnectionRejected),
+        (ConnectionEnd("no", code=ErrorCode.FORBIDDEN), True, ConnectionRejected),
+        (ConnectionEnd("old", code=ErrorCode.SESSION_EXPIRED), False, ConnectionRejected),
+        (ConnectionEnd("server disconnect", by_server=True), True, ConnectionRejected),
     ],
 )
 def test_end_of_a_connection_is_final_only_as_the_contract_defines(
@@ -237,7 +237,7 @@ def test_logout_fails_pending_messages_with_the_servers_error(sim: Simulation) -
     sim.perform(sim.session.event(Event.ERROR, Failed(message="Logged out.", code=ErrorCode.UNAUTHORIZED), sim.now))
     sim.perform(sim.session.connection_ended(ConnectionEnd("server disconnect", by_server=True), sim.now))
     (outcome,) = [sim.outcomes[request_id] for request_id in sim.posted]
-    assert isinstance(outcome, RequestRefused)
+    assert isinstance(outcome, ConnectionRejected)
     assert outcome.message == "Logged out."
     assert sim.connect_at is None
 

@@ -11,7 +11,7 @@ from chatws.client.core.backoff import reconnect_delay_s
 from chatws.client.core.effects import Connect, ConnectionEnd, Deliver, Effect
 from chatws.client.core.event_names import Event
 from chatws.client.core.sdk_events import ConnectionChange, ConnectionState
-from chatws.client.errors import CannotConnect, ClientError, Disconnected, RequestRefused
+from chatws.client.errors import CannotConnect, ClientError, ConnectionRejected, Disconnected
 from chatws.protocol.errors import ERRORS, ErrorCode
 
 if TYPE_CHECKING:
@@ -158,14 +158,14 @@ class ConnectionLifecycle:
         if end.by_server and not draining:
             last = self._last_error
             return (
-                RequestRefused(ErrorCode.UNAUTHORIZED, end.reason)
+                ConnectionRejected(ErrorCode.UNAUTHORIZED, end.reason)
                 if last is None
-                else RequestRefused(last.code, last.message)
+                else ConnectionRejected(last.code, last.message)
             )
         if end.code is not None and not self._is_retryable(end.code):
-            return RequestRefused(end.code, end.reason)
+            return ConnectionRejected(end.code, end.reason)
         if not self._opened_once and not self._retry_first and not self._renews_first_token(end):
-            return CannotConnect(end.reason) if end.code is None else RequestRefused(end.code, end.reason)
+            return CannotConnect(end.reason) if end.code is None else ConnectionRejected(end.code, end.reason)
         if self._max_attempts is not None and self._failures >= self._max_attempts:
             return CannotConnect(f"gave up after {self._failures} attempts ({end.reason})")
         return None

@@ -7,7 +7,15 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from chatws.client import AgentClient, ClientError, ConnectionChange, ConversationJoined, OutboxFull, RequestRefused
+from chatws.client import (
+    AgentClient,
+    ClientError,
+    ConnectionChange,
+    ConnectionRejected,
+    ConversationJoined,
+    OutboxFull,
+    RequestRefused,
+)
 from chatws.exit_codes import ExitCode
 from chatws.protocol.events import ConversationUpdated
 from chatws.protocol.ids import new_id
@@ -325,7 +333,7 @@ class ChatController:
             ack = pending.done.result()
             self._remove_saved(key)
             self.screen.set_stored(conversation_id, pending.content, key, ack.seq, ack.timestamp)
-        elif isinstance(problem, RequestRefused):
+        elif isinstance(problem, RequestRefused) and not isinstance(problem, ConnectionRejected):
             self._remove_saved(key)
             self.screen.set_failed(conversation_id, key, problem.message)
         self.on_change()
@@ -353,10 +361,15 @@ class ChatController:
             self._open_first()
             self._follow_newest()
         elif isinstance(event, ConnectionChange) and event.state == "disconnected" and self.screen.own_id:
-            what = "the server ended the connection"
-            self.end(CommandError(what, self.screen.connection.reason, code=ExitCode.REFUSED))
+            self._end_refused()
         self.mark_read()
         self.on_change()
+
+    def _end_refused(self) -> None:
+        saved = 0 if self._outbox is None else len(self._outbox.waiting())
+        advice = f"unsent messages kept for the next log-in as the same user: {saved}" if saved else ""
+        what = "the server ended the connection"
+        self.end(CommandError(what, self.screen.connection.reason, advice, code=ExitCode.REFUSED))
 
     def _open_first(self) -> None:
         newest = self.screen.conversations.newest_open()

@@ -4,9 +4,11 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
+from chatws.client import AgentClient
 from chatws.exit_codes import ExitCode
 from chatws_cli.errors import CommandError
 from chatws_cli.outbox_file import SavedMessage
+from chatws_cli.tui.controller import ChatController
 from tests.cli.tui.tui_driver import agent_controller, customer_controller
 from tests.support.chat import until
 
@@ -99,6 +101,28 @@ async def test_a_message_typed_offline_survives_a_restart_of_the_terminal(
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+async def test_unsent_message_survives_refused_credentials_until_the_next_log_in(
+    chat: RunningChat, open_tui: OpenTui, tmp_path: Path
+) -> None:
+    customer = await chat.customer("ses-grace")
+    await customer.call("join_conversation", "conv-1")
+    tokens = iter([chat.token("ada")])
+    client = AgentClient(chat.url, lambda: next(tokens, "refused"))
+    first = await open_tui(ChatController(client, "conv-1", tmp_path, "server"))
+    await until(lambda: first.controller.screen.current_id is not None)
+    await first.write("/drop 600")
+    await first.wait_for("reconnecting")
+    await first.write("one")
+    await first.wait_for("1 queued")
+    await first.press("ctrl+r")
+    await until(lambda: first.app.problem is not None)
+    assert "unsent messages kept for the next log-in as the same user: 1" in str(first.app.problem)
+    await first.controller.close()
+    second = await open_tui(agent_controller(chat, tmp_path, conversation_id="conv-1"))
+    await second.wait_for("✓ .*you: one")
+    await until(lambda: second.controller._outbox is not None and not second.controller._outbox.waiting())
+
+
 async def test_a_refused_message_is_marked_and_can_be_sent_again(ada: TuiDriver) -> None:
     echoed = asyncio.Event()
     ada.controller.client.on_message_received(lambda _: echoed.set())
@@ -110,6 +134,8 @@ async def test_a_refused_message_is_marked_and_can_be_sent_again(ada: TuiDriver)
     ada.controller._post(SavedMessage("same-id", "conv-1", "second"))
     await ada.wait_for("! .*you: second")
     await ada.wait_for("not sent: This clientMessageId was used")
+    assert ada.controller._outbox is not None
+    assert ada.controller._outbox.waiting() == []
     await ada.press("f5")
     await ada.wait_for("✓ .*you: second")
     await ada.press("f5")
