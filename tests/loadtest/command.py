@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,8 @@ from pathlib import Path
 import msgspec
 
 from chatws_loadtest.results import Report, ScenarioResult, read_json
-from tests.support.preloaded import CHATWS, run_preloaded
+from tests.support.commands import PipedCommand
+from tests.support.preloaded import run_preloaded
 from tests.support.server import environment_of_children
 
 INVALID = 98
@@ -18,6 +21,9 @@ TIMEOUT_S = 200.0
 
 SMALL = ("--users=20", "--rate=8", "--duration=2", "--warmup=0.2", "--connects=500", "--drain=10", "--quiet")
 """Load of 160 messages per second: enough samples for a p95 of messages in two seconds."""
+
+FEW = (*SMALL, "--rate=2")
+"""The same load with 40 messages per second, for tests without a threshold of a latency."""
 
 TARGETS = """
 [targets]
@@ -70,26 +76,18 @@ class LoadtestCommand:
         self.targets = folder / "targets.toml"
         self.targets.write_text(TARGETS)
 
-    async def start(self, *options: str) -> asyncio.subprocess.Process:
-        """Start the command; the report is written to the folder ``report``."""
-        return await asyncio.create_subprocess_exec(
-            *(str(CHATWS), "loadtest", *self._files(), *options),
-            env=environment_of_children(),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+    async def start(self, *options: str) -> PipedCommand:
+        """Start the command; the report is written to the folder ``report``, temporary files to the folder."""
+        env = {"TMPDIR": str(self.folder)}
+        return await asyncio.to_thread(PipedCommand, "loadtest", *self._files(), *options, env=env)
 
-    async def finish(self, child: asyncio.subprocess.Process) -> LoadtestResult:
+    async def finish(self, child: PipedCommand) -> LoadtestResult:
         """Wait until the command ends."""
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                stdout, stderr = await child.communicate()
+            code = await asyncio.to_thread(child.wait, TIMEOUT_S)
         finally:
-            if child.returncode is None:
-                child.kill()
-                await child.wait()
-        assert child.returncode is not None
-        return self._result(child.returncode, stdout.decode(), stderr.decode())
+            await asyncio.to_thread(child.close)
+        return self._result(code, child.stdout.text, child.stderr.text)
 
     async def run(self, *options: str) -> LoadtestResult:
         """Run the command to its end."""
@@ -125,11 +123,16 @@ async def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return await asyncio.to_thread(run_preloaded, *arguments, env=environment_of_children(), timeout_s=TIMEOUT_S)
 
 
-async def read_until(child: asyncio.subprocess.Process, word: bytes) -> None:
-    """Read standard error up to a line with this word."""
-    assert child.stderr is not None
-    while word not in (line := await child.stderr.readline()):
-        assert line, f"the command ended without {word!r}"
+async def check(*options: str) -> tuple[int, dict[str, str]]:
+    """Run ``chatws check``, and return its exit code and the result of each check."""
+    done = await run_command("check", *options, "--json")
+    assert done.stdout, done.stderr
+    return done.returncode, {row["name"]: row["result"] for row in json.loads(done.stdout)["checks"]}
+
+
+async def read_until(child: PipedCommand, word: str) -> None:
+    """Wait for a line of standard error with this word."""
+    await asyncio.to_thread(child.stderr.wait_for, re.escape(word), TIMEOUT_S)
 
 
 def raw_report(folder: Path) -> dict[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,9 +13,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from chatws.exit_codes import ExitCode
+from chatws_loadtest.pytest_plugin.loop_thread import LoopThread
 from chatws_loadtest.results import Report, ScenarioResult
 from chatws_loadtest.thresholds import MetricKind, default_thresholds
 from chatws_loadtest.verdict import Outcome
+from tests.support.broken_server import FAULTS
+from tests.support.guide_server import GuideOnlyServer
 from tests.support.node import NODE_DIR
 from tests.support.preloaded import run_preloaded
 from tests.support.server import environment_of_children
@@ -29,8 +31,8 @@ TIMEOUT_S: Final = 200.0
 ATTEMPTS: Final = 3
 """Runs of a row until one is valid: on a busy machine, the load test cannot tell whose fault a missed latency is."""
 
-LOAD: Final = (f"--users={USERS}", "--rate=4", "--duration=2", "--warmup=0", "--connects=500", "--quiet", "--json")
-"""Load of about 160 messages, enough for p90: a run mostly costs the imports of two processes, 1.2 s of CPU."""
+LOAD: Final = (f"--users={USERS}", "--rate=2", "--duration=2", "--warmup=0", "--connects=500", "--quiet", "--json")
+"""Load of about 80 messages."""
 
 
 class Program(StrEnum):
@@ -104,12 +106,16 @@ RECONNECT: Final = ("--scenario=reconnect",)
 SHORT_DRAIN: Final = "--drain=5"
 """For runs in which messages or acks never arrive."""
 
+MANY: Final = "--rate=4"
+"""About 160 messages, enough for p90."""
+
 EXTENDED: Final = frozenset(
     {
         "acks-late",
         "acks-twice",
         "acks-with-another-shape",
         "authenticates-slowly",
+        "delivers-to-wrong-room",
         "drops-connections",
         "echoes-twice",
         "freezes",
@@ -117,6 +123,7 @@ EXTENDED: Final = frozenset(
         "leaks-all-messages",
         "names-socket-in-presence",
         "names-wrong-role",
+        "names-wrong-sender",
         "names-wrong-typist",
         "never-acks",
         "never-authenticates",
@@ -148,9 +155,15 @@ GALLERY: Final = (
     # Latencies, with statistics that the few samples suffice for
     _row(NODE, "joins-slowly", "joined", options=("--target=joined.p50<500ms",)),
     _row(NODE, "authenticates-slowly", "connect", options=("--target=connect.p50<500ms",)),
-    _row(NODE, "acks-late", "ack", options=("--target=ack.p90<100ms",)),
-    _row(NODE, "delays-everything", "message", "ack", options=("--target=message.p90<100ms", "--target=ack.p90<100ms")),
-    _row(NODE, "freezes", "message", options=("--target=message.p90<100ms", "--duration=3")),
+    _row(NODE, "acks-late", "ack", options=(MANY, "--target=ack.p90<100ms")),
+    _row(
+        NODE,
+        "delays-everything",
+        "message",
+        "ack",
+        options=(MANY, "--target=message.p90<100ms", "--target=ack.p90<100ms"),
+    ),
+    _row(NODE, "freezes", "message", options=(MANY, "--target=message.p90<100ms", "--duration=3")),
     # Delivery
     _row(PYTHON, "loses-messages", "lost", options=(SHORT_DRAIN,)),
     _row(PYTHON, "duplicates-messages", "duplicated"),
@@ -193,26 +206,41 @@ GALLERY: Final = (
 @contextmanager
 def serve_gallery(node: str, rows: Sequence[BrokenServer]) -> Iterator[Mapping[str, str]]:
     """Start the servers of these rows; yield their URLs by the row's name."""
-    commands = {
-        Program.NODE: (node, str(NODE_DIR / "broken_server.mjs")),
-        Program.PYTHON: (sys.executable, "-m", "tests.support.broken_server"),
-    }
-    children = []
-    urls: dict[str, str] = {}
-    try:
-        for program, command in commands.items():
-            faults = [f"--fault={row.fault}" for row in rows if row.program is program]
-            if faults:
-                child = subprocess.Popen([*command, *faults], stdout=subprocess.PIPE)
-                children.append(child)
-                assert child.stdout is not None
-                ports = json.loads(child.stdout.readline())
-                urls |= {f"{program}-{fault}": f"http://127.0.0.1:{port}" for fault, port in ports.items()}
-        yield urls
-    finally:
-        for child in children:
+    with serve_node_rows(node, rows) as node_urls, serve_python_rows(rows) as python_urls:
+        yield {**node_urls, **python_urls}
+
+
+@contextmanager
+def serve_node_rows(node: str, rows: Sequence[BrokenServer]) -> Iterator[Mapping[str, str]]:
+    """Start the servers on Node.js, all in one process."""
+    faults = [f"--fault={row.fault}" for row in rows if row.program is NODE]
+    if not faults:
+        yield {}
+        return
+    with subprocess.Popen([node, str(NODE_DIR / "broken_server.mjs"), *faults], stdout=subprocess.PIPE) as child:
+        try:
+            assert child.stdout is not None
+            ports = json.loads(child.stdout.readline())
+            yield {f"{NODE}-{fault}": f"http://127.0.0.1:{port}" for fault, port in ports.items()}
+        finally:
             child.kill()
-            child.communicate()
+
+
+@contextmanager
+def serve_python_rows(rows: Sequence[BrokenServer]) -> Iterator[Mapping[str, str]]:
+    """Start the servers on Python, in a thread of this process."""
+
+    async def start() -> dict[str, GuideOnlyServer]:
+        started = {row.name: FAULTS[row.fault]() for row in rows if row.program is PYTHON}
+        for server in started.values():
+            await server.start()
+        return started
+
+    with LoopThread() as loop:
+        servers = loop.run(start())
+        yield {name: server.url for name, server in servers.items()}
+        for server in servers.values():
+            loop.run(server.stop())
 
 
 def run_row(row: BrokenServer, url: str, files: Sequence[str]) -> GalleryResult:

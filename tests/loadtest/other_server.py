@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.node import NODE_DIR
@@ -15,24 +15,22 @@ EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "other-server"
 MAPPING = EXAMPLE / "mapping.toml"
 
 
-@asynccontextmanager
-async def run_example_server(folder: Path, fault: str = "") -> AsyncIterator[str]:
+@contextmanager
+def run_example_server(folder: Path, fault: str = "") -> Iterator[str]:
     """Yield the URL of the server in ``examples/other-server``; its packages are those of ``tests/node``."""
     program = folder / "server.mjs"
     program.write_bytes((EXAMPLE / "server.mjs").read_bytes())
     modules = folder / "node_modules"
     if not modules.exists():
         modules.symlink_to(NODE_DIR / "node_modules")
-    child = await asyncio.create_subprocess_exec(
-        require_tool("node", "apt install nodejs"), program, fault, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        assert child.stdout is not None
-        port = json.loads(await child.stdout.readline())["port"]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        child.kill()
-        await child.wait()
+    node = require_tool("node", "apt install nodejs")
+    with subprocess.Popen([node, program, fault], stdout=subprocess.PIPE) as child:
+        try:
+            assert child.stdout is not None
+            port = json.loads(child.stdout.readline())["port"]
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            child.kill()
 
 
 def make_nicknames(folder: Path) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ async def test_capacity_stopped_early_reports_the_steps_so_far(loadtest: Loadtes
     try:
         options = ("--users=24", "--rate=4", "--duration=2", "--url", server.url)
         child = await loadtest.start(*CAPACITY, *loadtest.make_credentials(12), *options)
-        await read_until(child, b"6 users")
+        await read_until(child, "6 users")
         child.send_signal(signal.SIGINT)
         result = await loadtest.finish(child)
     finally:
@@ -109,7 +109,7 @@ async def test_capacity_found_by_a_starved_generator_is_a_lower_bound(loadtest: 
         options = ("--users=8", "--rate=50", "--duration=1.5", "--url", server.url)
         child = await loadtest.start(*CAPACITY, *loadtest.make_credentials(4), *options)
         # The first step passes.
-        await read_until(child, b"4 users")
+        await read_until(child, "4 users")
         starving = asyncio.create_task(starve(child.pid))
         result = await loadtest.finish(child)
         await starving

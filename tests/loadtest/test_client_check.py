@@ -9,6 +9,7 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -19,11 +20,10 @@ from chatws_loadtest.client_check.checked_client import CheckedClient, ExternalC
 from chatws_loadtest.client_check.registry import SITUATIONS
 from chatws_loadtest.client_check.runner import ClientRunOptions, all_situations, run_situations
 from tests.loadtest.checked_clients import AgentSdkTask, CarelessTask, ForgetfulTask, SdkTask
-from tests.loadtest.command import run_command
+from tests.loadtest.command import TIMEOUT_S, run_command
+from tests.support.commands import PipedCommand
 from tests.support.node import NODE_DIR, NodeRunner
 from tests.support.ports import free_port
-from tests.support.preloaded import CHATWS
-from tests.support.server import environment_of_children
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "check-client.md"
 DONE, FAILED, USAGE, CANNOT_CONNECT, INTERRUPTED = 0, 1, 2, 3, 130
@@ -130,22 +130,19 @@ async def test_client_that_the_user_starts_is_checked_on_a_port_of_their_choice(
     assert announced == [f"start the client now: http://127.0.0.1:{port}"]
 
 
-async def test_interrupted_command_ends_its_client(tmp_path: Path) -> None:
+def test_interrupted_command_ends_its_client(tmp_path: Path) -> None:
     (tmp_path / "client.py").write_text(
         "import os, pathlib, sys, time\npathlib.Path(sys.argv[1]).write_text(str(os.getpid()))\ntime.sleep(60)\n"
     )
     fifo = tmp_path / "pid"
     os.mkfifo(fifo)
     words = ("check-client", "--jobs", "1", "--", sys.executable, str(tmp_path / "client.py"), str(fifo))
-    pipe = asyncio.subprocess.PIPE
-    child = await asyncio.create_subprocess_exec(
-        str(CHATWS), *words, env=environment_of_children(), stdout=pipe, stderr=pipe
-    )
-    pid = int(await asyncio.to_thread(fifo.read_text))
-    child.send_signal(signal.SIGINT)
-    stdout, stderr = await child.communicate()
-    assert (child.returncode, stdout) == (INTERRUPTED, b"")
-    assert stderr == b"chatws check-client: stopped before the end\n"
+    with closing(PipedCommand(*words)) as child:
+        pid = int(fifo.read_text())
+        child.send_signal(signal.SIGINT)
+        assert child.wait(TIMEOUT_S) == INTERRUPTED
+    assert child.stdout.lines == []
+    assert child.stderr.lines == ["chatws check-client: stopped before the end"]
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
@@ -176,13 +173,14 @@ async def run_node_client(folder: Path, code: int, options: Sequence[str], *prog
     return results
 
 
-def only(names: Sequence[str]) -> list[str]:
-    return ["--jobs", "3", *(word for name in names for word in ("--only", name))]
+def only(names: Sequence[str], jobs: int) -> list[str]:
+    """Return the options to run these situations; each job starts a client."""
+    return ["--jobs", str(jobs), *(word for name in names for word in ("--only", name))]
 
 
 async def test_code_of_the_guide_has_the_predicted_findings(node: NodeRunner, tmp_path: Path) -> None:
     del node  # the fixture has installed the packages
-    results = await run_node_client(tmp_path, FAILED, only(PREDICTED), "guide_client.mjs")
+    results = await run_node_client(tmp_path, FAILED, only(PREDICTED, 2), "guide_client.mjs")
     assert results == {name: predictions()[name][1].partition(":")[0] for name in results}
     assert {*results.values()} == {"pass", "fail", "not offered"}
 
@@ -202,11 +200,11 @@ async def test_code_of_the_guide_has_all_predicted_findings(node: NodeRunner, tm
     assert results == {name: result.partition(":")[0] for name, (_, result) in predictions().items()}
 
 
-@pytest.mark.parametrize("client", ["widget", "admin"])
+@pytest.mark.parametrize("client", ["widget", pytest.param("admin", marks=pytest.mark.extended)])
 async def test_browser_client_passes_where_it_once_failed(node: NodeRunner, tmp_path: Path, client: str) -> None:
     del node  # the fixture has installed the packages
     names = ("connection.busy", "delivery.malformed", "room.rejoined")
-    results = await run_node_client(tmp_path, DONE, only(names), "checked_browser_client.mjs", client)
+    results = await run_node_client(tmp_path, DONE, only(names, 1), "checked_browser_client.mjs", client)
     assert results == dict.fromkeys(names, "pass")
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,12 @@ import pytest
 from chatws_loadtest.verdict import Outcome
 from tests.loadtest.command import SMALL, LoadtestCommand, read_until
 from tests.loadtest.pages import assert_agrees
+from tests.loadtest.starvation import wait_for_load_processes
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.conftest import StartServer
     from tests.support.server import ServerProcess
 
@@ -112,9 +116,9 @@ async def test_usage_error_is_reported_before_anything_is_started(
 
 async def test_interrupted_run_writes_a_partial_report_and_leaves_no_process_behind(loadtest: LoadtestCommand) -> None:
     child = await loadtest.start("--scenario=steady", "--users=10", "--rate=5", "--duration=60", "--warmup=0")
-    await read_until(child, b"measuring")
-    started = descendants(child.pid)
-    assert len(started) >= 2
+    await read_until(child, "measuring")
+    started = {*await wait_for_load_processes(child.pid), *processes_with_files_in(loadtest.folder)}
+    assert len(started) == 2
     child.send_signal(signal.SIGINT)
     result = await loadtest.finish(child)
     assert result.code == INTERRUPTED
@@ -139,8 +143,9 @@ async def test_run_ended_while_connecting_has_no_report_and_leaves_no_process_be
 ) -> None:
     server = () if is_bundled else options_of(shared_server)
     child = await loadtest.start("--scenario=steady", "--users=200", "--connects=1", *server)
-    await read_until(child, b"connecting")
-    started = descendants(child.pid)
+    await read_until(child, "connecting")
+    started = {*await wait_for_load_processes(child.pid), *processes_with_files_in(loadtest.folder)}
+    assert len(started) == (2 if is_bundled else 1)
     child.send_signal(number)
     result = await loadtest.finish(child)
     assert (result.code, result.report) == (code, None)
@@ -153,8 +158,8 @@ async def test_run_whose_load_process_is_killed_ends_at_once_as_invalid(
 ) -> None:
     load = ("--scenario=steady", "--users=4", "--duration=60", "--warmup=0")
     child = await loadtest.start(*load, *options_of(shared_server))
-    await read_until(child, b"measuring")
-    [load_process] = [pid for pid in descendants(child.pid) if is_load_process(pid)]
+    await read_until(child, "measuring")
+    [load_process] = await wait_for_load_processes(child.pid)
     os.kill(load_process, signal.SIGKILL)
     result = await loadtest.finish(child)
     assert (result.code, result.missed) == (INVALID, [])
@@ -168,17 +173,21 @@ def options_of(server: ServerProcess) -> tuple[str, ...]:
     return ("--url", server.url, "--jwt-secret-file", str(server.data_dir / "secret"))
 
 
-def is_load_process(pid: int) -> bool:
-    return b"chatws_loadtest.locust_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-
-
 def csv_rows(loadtest: LoadtestCommand, prefix: str) -> list[dict[str, str]]:
     """Read Locust's CSV file of statistics."""
     with (loadtest.folder / "report" / f"{prefix}_stats.csv").open() as file:
         return list(csv.DictReader(file))
 
 
-def descendants(pid: int) -> list[int]:
-    """Return the child processes of a process, and their descendants."""
-    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return children + [grandchild for child in children for grandchild in descendants(child)]
+def processes_with_files_in(folder: Path) -> set[int]:
+    """Return the processes that have opened a file in a folder, such as the bundled server its log."""
+    processes = [path for path in Path("/proc").iterdir() if path.name.isdigit()]
+    return {int(path.name) for path in processes if any(file.is_relative_to(folder) for file in open_files(path))}
+
+
+def open_files(process: Path) -> Iterator[Path]:
+    # The process or a descriptor may be gone.
+    with suppress(OSError):
+        for descriptor in (process / "fd").iterdir():
+            with suppress(OSError):
+                yield descriptor.readlink()

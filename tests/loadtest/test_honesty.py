@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.loadtest.command import SMALL, TIMELESS_TARGETS, LoadtestCommand, LoadtestResult
+from tests.loadtest.command import FEW, SMALL, TIMELESS_TARGETS, LoadtestCommand, LoadtestResult
 from tests.loadtest.starvation import starve
 from tests.support.broken_server import FullServer, LosingServer, MessagesOnlyServer
 from tests.support.guide_server import GuideOnlyServer
@@ -47,7 +47,7 @@ async def test_server_without_typing_and_presence_fails_with_the_numbers(loadtes
     loadtest.targets.write_text(f'{TIMELESS_TARGETS}typing = "p95 < 50ms"\n')
     users = loadtest.make_credentials(10)
     async with served(MessagesOnlyServer()) as url:
-        result = await loadtest.run("--url", url, "--scenario=steady", *users, *SMALL)
+        result = await loadtest.run("--url", url, "--scenario=steady", *users, *FEW)
     assert (result.code, result.missed) == (MISSED, ["typing", "typing_lost", "presence_lost"]), result.stdout
     assert "0 of 10 indicators arrived" in result.stdout
     assert result.scenario.indicators["typing"].lost == result.scenario.indicators["typing"].sent > 10
@@ -57,7 +57,7 @@ async def test_server_that_refuses_some_users_fails_with_its_reason_and_is_judge
     loadtest.targets.write_text(TIMELESS_TARGETS)
     users = loadtest.make_credentials(10)
     async with served(FullServer(max_connections=12)) as url:
-        result = await loadtest.run("--url", url, "--scenario=steady", *users, *SMALL)
+        result = await loadtest.run("--url", url, "--scenario=steady", *users, *FEW)
     assert (result.code, result.missed) == (MISSED, ["connections"]), result.stdout + result.stderr
     assert "12 of 20 users could join; unauthorized: the server is full" in result.stdout
     assert result.scenario.balance.acked == result.scenario.balance.sent > 0
@@ -66,7 +66,7 @@ async def test_server_that_refuses_some_users_fails_with_its_reason_and_is_judge
 async def test_server_that_refuses_nearly_all_users_fails_without_load(loadtest: LoadtestCommand) -> None:
     users = loadtest.make_credentials(10)
     async with served(FullServer(max_connections=1)) as url:
-        result = await loadtest.run("--url", url, "--scenario=reconnect", *users, *SMALL)
+        result = await loadtest.run("--url", url, "--scenario=reconnect", *users, *FEW)
     assert (result.code, result.missed[:1]) == (MISSED, ["connections"]), result.stdout + result.stderr
     assert result.scenario.balance.sent == 0
 
@@ -85,7 +85,7 @@ async def test_delivery_failure_fails_the_run_of_a_starved_generator(loadtest: L
 
 async def run_starved(loadtest: LoadtestCommand, server: GuideOnlyServer) -> LoadtestResult:
     """Run the load test while its load processes are stopped for half of the time."""
-    options = (*loadtest.make_credentials(10), *SMALL, "--drain=2")
+    options = (*loadtest.make_credentials(10), *FEW, "--drain=2")
     async with served(server) as url:
         child = await loadtest.start("--url", url, "--scenario=steady", *options)
         starving = asyncio.create_task(starve(child.pid))

@@ -1,4 +1,4 @@
-"""Load profiles of scenario files: derivation from the steps, and runs (about 35 s)."""
+"""Load profiles of scenario files: derivation from the steps, and runs (about 30 s)."""
 
 from __future__ import annotations
 
@@ -126,11 +126,12 @@ STAGES = """load:
 async def test_stages_of_a_file_are_scaled_and_judged_by_the_users_of_each(
     loadtest: LoadtestCommand, tmp_path: Path
 ) -> None:
-    """``--users`` doubles each stage; an odd user is left out."""
+    """``--users`` doubles each stage; an odd user is left out, since whole rooms of both processes come and go."""
     loadtest.targets.write_text(TIMELESS_TARGETS + 'connections = ">= 12"\n')
     path = tmp_path / "talk.yaml"
     path.write_text(TALK + STAGES)
-    result = await loadtest.run("--profile", str(path), "--users=12", "--warmup=0.2", "--connects=50", "--quiet")
+    load = ("--users=12", "--processes=2", "--warmup=0.2", "--connects=50", "--quiet")
+    result = await loadtest.run("--profile", str(path), *load)
     scenario = result.scenario
     assert result.code in (PASS, INVALID), result.stdout + result.stderr
     assert [(stage.users, stage.rate, stage.connections) for stage in scenario.stages] == [
@@ -138,7 +139,10 @@ async def test_stages_of_a_file_are_scaled_and_judged_by_the_users_of_each(
         (12, 2, 12),
         (6, 3, 6),
     ]
-    assert [second.connections for second in scenario.series][-1] == 6
+    connections = [second.connections for second in scenario.series]
+    # On a busy machine, a second may have the report of one process only.
+    assert 6 < max(connections) <= 12
+    assert 0 < connections[-1] <= 6
     assert [mark.what for mark in scenario.marks] == ["4 users, 2/s each", "12 users, 2/s each", "6 users, 3/s each"]
     assert scenario.balance.sent == scenario.balance.acked == scenario.balance.delivered > 100
     assert (scenario.profile, scenario.transport, scenario.mapping) == ("talk.yaml", "websocket", "")

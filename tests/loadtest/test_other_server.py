@@ -1,12 +1,11 @@
-"""Raw client, checks, load test and scenario files on the example server with its own event names; 50 s."""
+"""Raw client, checks, load test and scenario files on the example server with its own event names; 35 s."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import ssl
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +15,10 @@ from chatws_loadtest.credentials import Credentials, CustomerCredentials
 from chatws_loadtest.raw_client import ConnectErrorReceived, RawClient
 from chatws_loadtest.scenario_file import PlayOptions, PlayReport, play
 from chatws_loadtest.verdict import Outcome
-from tests.loadtest.command import SMALL, TIMELESS_TARGETS, LoadtestCommand, run_command
+from tests.loadtest.command import FEW, TIMELESS_TARGETS, TIMEOUT_S, LoadtestCommand, run_command
 from tests.loadtest.other_server import EXAMPLE, MAPPING, make_nicknames, run_example_server
+from tests.support.preloaded import run_preloaded
+from tests.support.server import environment_of_children
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,11 +29,11 @@ PASS, USAGE, CANNOT_CONNECT, MISSED = 0, 2, 3, 99
 MAPPED = ("--mapping", str(MAPPING))
 
 
-@pytest.fixture
-async def example_server(node: NodeRunner, tmp_path: Path) -> AsyncIterator[str]:
+@pytest.fixture(scope="module")
+def example_server(node: NodeRunner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of the example server without faults."""
     del node  # the fixture has installed the packages
-    async with run_example_server(tmp_path) as url:
+    with run_example_server(tmp_path_factory.mktemp("example")) as url:
         yield url
 
 
@@ -75,7 +76,7 @@ async def test_server_with_other_names_passes_checks_and_load_test_with_its_mapp
     options = (*MAPPED, *make_nicknames(tmp_path))
     (code, stdout, stderr), result = await asyncio.gather(
         check(example_server, *options, "--json"),
-        loadtest.run("--url", example_server, "--scenario=steady", *options, *SMALL),
+        loadtest.run("--url", example_server, "--scenario=steady", *options, *FEW),
     )
     assert stdout, stderr
     results = {row["name"]: row["result"] for row in json.loads(stdout)["checks"]}
@@ -96,7 +97,7 @@ async def test_talk(scenario):
 """
 
 
-async def test_pytest_plays_a_scenario_file_with_the_mapping(example_server: str, tmp_path: Path) -> None:
+def test_pytest_plays_a_scenario_file_with_the_mapping(example_server: str, tmp_path: Path) -> None:
     (tmp_path / "test_talk.py").write_text(PYTEST)
     (tmp_path / "talk.yaml").write_text(
         "people: {anna: agent, ben: customer}\n"
@@ -107,11 +108,9 @@ async def test_pytest_plays_a_scenario_file_with_the_mapping(example_server: str
         f"[pytest]\nasyncio_mode = auto\nchatws_url = {example_server}\nchatws_mapping = {MAPPING}\n"
         "chatws_tokens = staff\nchatws_sessions = guests\n"
     )
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pytest", "-q", cwd=tmp_path, stdout=asyncio.subprocess.PIPE
-    )
-    stdout, _ = await child.communicate()
-    assert child.returncode == PASS, stdout.decode()
+    words = ("tests.loadtest.pytest_program", "-q", "-p", "no:cacheprovider")
+    done = run_preloaded(*words, env=environment_of_children(), timeout_s=TIMEOUT_S, folder=tmp_path)
+    assert done.returncode == PASS, done.stdout
 
 
 @pytest.mark.extended
@@ -120,8 +119,8 @@ async def test_lost_messages_of_a_mapped_server_are_detected(
 ) -> None:
     del node  # the fixture has installed the packages
     loadtest.targets.write_text(TIMELESS_TARGETS)
-    async with run_example_server(tmp_path, "drop") as url:
-        options = ("--url", url, "--scenario=steady", *MAPPED, *make_nicknames(tmp_path), *SMALL, "--drain=1")
+    with run_example_server(tmp_path, "drop") as url:
+        options = ("--url", url, "--scenario=steady", *MAPPED, *make_nicknames(tmp_path), *FEW, "--drain=1")
         result = await loadtest.run(*options)
     assert result.code == MISSED, result.stdout + result.stderr
     assert "lost" in result.missed
@@ -132,8 +131,8 @@ async def test_ack_of_another_shape_than_the_mapping_describes_is_a_failure(
     loadtest: LoadtestCommand, node: NodeRunner, tmp_path: Path
 ) -> None:
     del node  # the fixture has installed the packages
-    async with run_example_server(tmp_path, "badack") as url:
-        options = ("--url", url, "--scenario=steady", *MAPPED, *make_nicknames(tmp_path), *SMALL, "--drain=1")
+    with run_example_server(tmp_path, "badack") as url:
+        options = ("--url", url, "--scenario=steady", *MAPPED, *make_nicknames(tmp_path), *FEW, "--drain=1")
         result = await loadtest.run(*options)
     assert result.code == MISSED, result.stdout + result.stderr
     assert "malformed" in result.missed
@@ -146,7 +145,7 @@ async def test_server_that_does_not_ack_is_measured_and_its_acks_are_not_judged(
     loadtest.targets.write_text(TIMELESS_TARGETS)
     silent = write_silent_mapping(tmp_path)
     options = ("--mapping", str(silent), *make_nicknames(tmp_path))
-    result = await loadtest.run("--url", example_server, "--scenario=steady", *options, *SMALL)
+    result = await loadtest.run("--url", example_server, "--scenario=steady", *options, *FEW)
     assert result.missed == [], result.stdout + result.stderr
     assert result.scenario.balance.delivered == result.scenario.balance.sent > 0
     assert "ack" not in result.scenario.latencies
@@ -160,8 +159,8 @@ async def test_server_with_other_names_is_refused_without_a_mapping(
     wrong = tmp_path / "wrong.toml"
     wrong.write_text(MAPPING.read_text().replace('"welcome"', '"hello"'))
     result, mapped, (_, _, stderr) = await asyncio.gather(
-        loadtest.run("--url", example_server, *nicknames, *SMALL),
-        loadtest.run("--url", example_server, "--mapping", str(wrong), *nicknames, *SMALL),
+        loadtest.run("--url", example_server, *nicknames, *FEW),
+        loadtest.run("--url", example_server, "--mapping", str(wrong), *nicknames, *FEW),
         check(example_server, *nicknames, "--only=health.ready"),
     )
     assert (result.code, result.report) == (CANNOT_CONNECT, None)
@@ -233,7 +232,7 @@ async def test_step_that_the_mapping_does_not_describe_is_not_judged(
 
 async def test_ack_of_another_shape_fails_the_step(node: NodeRunner, tmp_path: Path) -> None:
     del node  # the fixture has installed the packages
-    async with run_example_server(tmp_path, "badack") as url:
+    with run_example_server(tmp_path, "badack") as url:
         report = await play_steps(tmp_path, url, "ben: {send: Hello}")
     assert report.outcome is Outcome.FAIL
     assert report.failed is not None

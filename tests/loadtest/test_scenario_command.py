@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -12,10 +14,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from chatws_loadtest.scenario_file.grammar import STEPS
-from tests.loadtest.command import run_command
+from tests.loadtest.command import TIMEOUT_S, run_command
 from tests.support.broken_server import DuplicatingServer
+from tests.support.commands import PipedCommand
 from tests.support.guide_server import GuideOnlyServer, Json
-from tests.support.preloaded import CHATWS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -200,19 +202,14 @@ async def test_server_that_is_not_bundled_is_never_killed(
     )
 
 
-async def test_ctrl_c_stops_the_server_and_exits_130(talk: Path) -> None:
+def test_ctrl_c_stops_the_server_and_exits_130(talk: Path) -> None:
     rewrite(talk, "people: {ben: customer}\nsteps:\n  - ben: {send: Hello}\n  - wait: 10min\n")
-    child = await asyncio.create_subprocess_exec(
-        CHATWS, "run", str(talk), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    assert child.stdout is not None
-    assert (await child.stdout.readline()).startswith(b"ok")
-    child.send_signal(signal.SIGINT)
-    stdout, stderr = await child.communicate()
-    assert (child.returncode, stderr) == (INTERRUPTED, b"chatws run: stopped before the end\n")
-    lines = stdout.decode().splitlines()
-    assert lines[0].startswith("1 of 2 steps passed, 1 not run in ")
-    assert lines[0].endswith(": stopped")
+    with closing(PipedCommand("run", str(talk))) as child:
+        child.stdout.wait_for("^ok", TIMEOUT_S)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(TIMEOUT_S) == INTERRUPTED
+    assert child.stderr.lines == ["chatws run: stopped before the end"]
+    assert re.fullmatch("1 of 2 steps passed, 1 not run in .*: stopped", child.stdout.lines[1])
 
 
 async def test_ctrl_c_writes_the_steps_so_far(talk: Path, credentials: tuple[str, ...]) -> None:
@@ -221,13 +218,14 @@ async def test_ctrl_c_writes_the_steps_so_far(talk: Path, credentials: tuple[str
     server = AnnouncingServer()
     await server.start()
     options = ("--url", server.url, *credentials, "--json", "--junit", str(junit))
-    child = await asyncio.create_subprocess_exec(CHATWS, "run", str(talk), *options, stdout=asyncio.subprocess.PIPE)
+    child = await asyncio.to_thread(PipedCommand, "run", str(talk), *options)
     await server.second_message.wait()
     child.send_signal(signal.SIGINT)
-    stdout, _ = await child.communicate()
+    code = await asyncio.to_thread(child.wait, TIMEOUT_S)
+    await asyncio.to_thread(child.close)
     await server.stop()
-    report = json.loads(stdout)
-    assert (child.returncode, report["stopped"], report["outcome"]) == (INTERRUPTED, True, "invalid")
+    report = json.loads(child.stdout.text)
+    assert (code, report["stopped"], report["outcome"]) == (INTERRUPTED, True, "invalid")
     outcomes = [step["outcome"] for step in report["steps"]]
     assert (len(outcomes), outcomes[0], outcomes[2]) == (3, "pass", "not run")
     suite = ET.parse(junit).getroot()[0]  # noqa: S314 - our own file

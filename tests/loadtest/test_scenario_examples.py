@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from chatws_loadtest.credentials import Credentials, read_key
 from chatws_loadtest.scenario_file import PlayOptions, PlayReport, play
 from chatws_loadtest.verdict import Outcome
@@ -19,6 +21,7 @@ BLOCK = re.compile(r"```yaml\n(people:.*?)```", re.DOTALL)
 LEAST = 10
 
 
+@pytest.mark.usefixtures("fork_bundled_servers")
 async def test_every_example_of_the_page_passes(tmp_path: Path, shared_server: ServerProcess) -> None:
     """All play at the same time; those that kill the server get a bundled one."""
     examples = BLOCK.findall(PAGE.read_text(encoding="utf-8"))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from chatws_loadtest.verdict import Outcome
-from tests.loadtest.command import SMALL, TIMELESS_TARGETS, LoadtestCommand
+from tests.loadtest.command import FEW, TIMELESS_TARGETS, LoadtestCommand
 from tests.support.guide_server import GuideOnlyServer
 
 PASS, INVALID = 0, 98
@@ -11,7 +11,7 @@ PASS, INVALID = 0, 98
 OPTIONS = {
     "churn": ("--users=20", "--rate=2", "--duration=9"),
     "spike": ("--users=20", "--rate=1"),
-    "fanout": ("--users=100", "--rate=2"),
+    "fanout": ("--users=50", "--rate=2"),
     "soak": ("--users=20", "--rate=2"),
     "ramp": ("--users=2", "--rate=26"),
 }
@@ -23,8 +23,8 @@ async def test_scenario_ends_with_every_message_acked(loadtest: LoadtestCommand,
     server = GuideOnlyServer()
     await server.start()
     try:
-        options = (*SMALL, "--rate=5", "--duration=2", "--drain=100", *OPTIONS[scenario], f"--scenario={scenario}")
-        result = await loadtest.run("--url", server.url, *loadtest.make_credentials(100), *options)
+        options = (*FEW, "--drain=100", *OPTIONS[scenario], f"--scenario={scenario}")
+        result = await loadtest.run("--url", server.url, *loadtest.make_credentials(50), *options)
     finally:
         await server.stop()
     scenario_result = result.scenario

@@ -3,8 +3,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tests.loadtest.command import run_command
-from tests.loadtest.test_any_server import PASS, check
+from tests.loadtest.command import check, run_command
 from tests.loadtest.test_locustfile import locust
 from tests.support.certificate import make_certificate
 
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import StartServer
 
-CANNOT_CONNECT = 3
+PASS, CANNOT_CONNECT = 0, 3
 CONNECTING_CHECKS = ("health.answers", "transport.websocket", "transport.polling", "transport.upgrade")
 
 

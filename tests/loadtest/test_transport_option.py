@@ -11,7 +11,7 @@ from chatws_loadtest.ledger import Ledger
 from chatws_loadtest.report.html import write_html
 from chatws_loadtest.text_summary import describe
 from tests.client.gevent.http_relay import HttpRelay
-from tests.loadtest.command import SMALL, TIMELESS_TARGETS
+from tests.loadtest.command import FEW, TIMELESS_TARGETS
 from tests.support.guide_server import GuideOnlyServer
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ async def test_latencies_are_reported_by_transport(loadtest: LoadtestCommand, tr
     loadtest.targets.write_text(TIMELESS_TARGETS)
     server = GuideOnlyServer()
     await server.start()
-    options = (*SMALL, "--rate=4", "--scenario=steady", f"--transport={transport}")
+    options = (*FEW, "--scenario=steady", f"--transport={transport}")
     try:
         result = await loadtest.run("--url", server.url, *loadtest.make_credentials(20), *options)
     finally:
@@ -61,7 +61,7 @@ async def test_failed_upgrades_are_failures_and_their_reason_is_noted(loadtest: 
     relay = HttpRelay(server.url)
     relay.refuses_websockets = True
     await relay.start()
-    options = (*SMALL, "--rate=4", "--scenario=steady", "--transport=upgrade")
+    options = (*FEW, "--scenario=steady", "--transport=upgrade")
     try:
         result = await loadtest.run("--url", relay.url, *loadtest.make_credentials(20), *options)
     finally:

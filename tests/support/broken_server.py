@@ -1,26 +1,17 @@
-"""Servers of the guide's events, each broken in one way, as the program ``python -m tests.support.broken_server``.
-
-With ``--fault NAME``, which may be repeated, only those; prints ``{"NAME": PORT, ...}`` once they listen.
-"""
+"""Servers of the guide's events, each broken in one way."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import html
 import itertools
-import json
-import sys
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import socketio
 
 from tests.support.guide_server import GuideOnlyServer, Json
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 COLUMN_CHARS = 40
 STEP_BACK = timedelta(seconds=5)
@@ -293,19 +284,4 @@ FAULTS: Final[dict[str, type[GuideOnlyServer]]] = {
     "swaps-presence": SwappedPresenceServer,
     "names-socket-in-presence": SocketPresenceServer,
 }
-
-
-async def serve(names: Sequence[str]) -> None:
-    """Start a server for each fault, print their ports, and serve until the process is killed."""
-    servers = {name: FAULTS[name]() for name in names}
-    for server in servers.values():
-        await server.start()
-    sys.stdout.write(json.dumps({name: server.port for name, server in servers.items()}) + "\n")
-    sys.stdout.flush()
-    await asyncio.Event().wait()
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fault", action="append", choices=FAULTS)
-    asyncio.run(serve(parser.parse_args().fault or list(FAULTS)))
+"""Server of each fault of the gallery on Python, by name."""

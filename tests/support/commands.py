@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from tests.support.output import OutputLines
 from tests.support.preloaded import CHATWS, PreloadedProcess, run_preloaded
 from tests.support.server import environment_of_children
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TIMEOUT_S = 100
 
@@ -32,11 +36,13 @@ def run_module(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 class PipedCommand(PreloadedProcess):
     """Running command whose standard input stays open, and whose output is collected, until ``close``."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+        """Start the command, with ``env`` as further variables that no module reads when it is imported."""
         pipes = [os.pipe() for _ in range(3)]
         (input_end, stdin), (stdout, output_end), (stderr, error_end) = pipes
+        variables = {**environment_of_children(), **(env or {})}
         try:
-            super().__init__(arguments, [input_end, output_end, error_end], environment_of_children())
+            super().__init__(arguments, [input_end, output_end, error_end], variables)
         finally:
             for descriptor in (input_end, output_end, error_end):
                 os.close(descriptor)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import gc
 import os
 import resource
+import select
 import signal
 import sys
 import termios
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 # Locust replaces the functions of the module by those of gevent.
 from os import close, fork, waitpid
@@ -48,43 +51,102 @@ def prepare_to_fork() -> None:
     gc.freeze()
     # Under nohup it is ignored, and the commands would keep it ignored.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    # The kernel reaps the forked processes that wait for the commands.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
 
-def fork_program(message: bytes, descriptors: Sequence[int], run: Callable[[list[str]], None]) -> bool:
-    """Fork a process that calls ``run`` with the requested words, and one that waits for its end.
+class RunningPrograms:
+    """Forked programs that have not ended; `requests` is polled for their ends, too.
+
+    The fork server itself waits for them: a process for each that waits would cost as much as the program's own fork.
+    """
+
+    def __init__(self, requests: select.poll) -> None:
+        self._requests = requests
+        # Process id and socket for the exit code, by the descriptor that is readable at the end of the program.
+        self._programs: dict[int, tuple[int, int]] = {}
+
+    def add(self, pid: int, report: int) -> None:
+        """Write the process id of a program to its socket, which is closed at its end."""
+        end = os.pidfd_open(pid)
+        self._programs[end] = pid, report
+        self._requests.register(end, select.POLLIN)
+        self._write(report, pid)
+
+    def reap(self, readable: int) -> bool:
+        """Write the exit code of a program that has ended; return False if the descriptor is not that of a program."""
+        if readable not in self._programs:
+            return False
+        pid, report = self._programs.pop(readable)
+        self._requests.unregister(readable)
+        close(readable)
+        _, status = waitpid(pid, 0)
+        self._write(report, os.waitstatus_to_exitcode(status))
+        close(report)
+        return True
+
+    def close(self) -> None:
+        """Close all descriptors, in a forked process."""
+        for end, (_, report) in self._programs.items():
+            close(end)
+            close(report)
+
+    @staticmethod
+    def _write(report: int, number: int) -> None:
+        # The test may not wait for the end.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            os.write(report, str(number).encode())
+
+
+def fork_program(
+    message: bytes, descriptors: Sequence[int], run: Callable[[list[str]], None], programs: RunningPrograms
+) -> bool:
+    """Fork a process that calls ``run`` with the requested words; the descriptors are closed.
 
     Returns:
         whether this is the process of the program, after its end.
     """
-    if fork():
-        return False
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     request = msgspec.json.decode(message, type=ForkRequest)
     *streams, report = descriptors
     pid = fork()
-    if pid == 0:
-        close(report)
-        for number, descriptor in enumerate(streams):
-            os.dup2(descriptor, number)
+    if pid:
+        for descriptor in streams:
             close(descriptor)
-        _begin_session(request.session)
-        os.chdir(request.folder)
-        os.environ.clear()
-        os.environ.update(request.env)
-        if request.cores:
-            os.sched_setaffinity(0, request.cores)
-        if request.open_files is not None:
-            resource.setrlimit(resource.RLIMIT_NOFILE, request.open_files)
-        run(request.argv)
-        return True
-    for descriptor in streams:
+        programs.add(pid, report)
+        return False
+    programs.close()
+    close(report)
+    for number, descriptor in enumerate(streams):
+        os.dup2(descriptor, number)
         close(descriptor)
-    os.write(report, str(pid).encode())
-    _, status = waitpid(pid, 0)
-    os.write(report, str(os.waitstatus_to_exitcode(status)).encode())
-    os._exit(0)
+    _begin_session(request.session)
+    os.chdir(request.folder)
+    os.environ.clear()
+    os.environ.update(request.env)
+    if request.cores:
+        os.sched_setaffinity(0, request.cores)
+    if request.open_files is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, request.open_files)
+    try:
+        run(request.argv)
+    except SystemExit as end:
+        _exit_at_once(end.code)
+        raise
+    return True
+
+
+def _exit_at_once(code: object) -> None:
+    """Exit without deleting the modules of all programs one by one, which takes longer than many a command.
+
+    Return if that is not possible, because the code is a text to print or the output cannot be written.
+    """
+    if not isinstance(code, int | None):
+        return
+    # As the interpreter does before it deletes them.
+    threading._shutdown()  # type: ignore[attr-defined]  # as in multiprocessing
+    atexit._run_exitfuncs()
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code or 0)
 
 
 def _begin_session(session: Session) -> None:

@@ -23,7 +23,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from chatws_loadtest import server_process, worker_pool
-from tests.support.fork_requests import DESCRIPTORS, MAX_REQUEST_BYTES, ForkRequest, fork_program, prepare_to_fork
+from tests.support.fork_requests import (
+    DESCRIPTORS,
+    MAX_REQUEST_BYTES,
+    ForkRequest,
+    RunningPrograms,
+    fork_program,
+    prepare_to_fork,
+)
 from tests.support.forked_child import send_to, start_forked
 
 if TYPE_CHECKING:
@@ -58,7 +65,13 @@ IMPORTED_LATER: Final = (
     "chatws_cli.dev_agent",
     "chatws_cli.startup_message",
     "chatws_cli.text_ui.text_mode",
+    "chatws_loadtest.report.files",
+    "chatws_loadtest.report.openmetrics",
+    "chatws_loadtest.scenario_file.interruptible_play",
+    "chatws_loadtest.scenario_file.load_profile",
+    "chatws_loadtest.trend.page",
     "tests.support.workers",
+    "uvloop",
 )
 """Modules that the programs import while they run."""
 
@@ -67,6 +80,8 @@ IMPORTED_FOR_TERMINALS: Final = (
     "chatws_cli.tui.app",
     "chatws_cli.tui.controller",
     "chatws_cli.tui.preferences",
+    "chatws_loadtest.chatlog_timeline.screen",
+    "chatws_loadtest.tap.screen",
     "textual.drivers.linux_driver",
 )
 """Modules that programs import in a terminal; the first of these programs imports them here."""
@@ -97,8 +112,11 @@ def main() -> None:
     requests = poll()
     for source in (control, locust_requests, server_requests):
         requests.register(source, POLLIN)
+    programs = RunningPrograms(requests)
     while True:
         for readable, _ in requests.poll():
+            if programs.reap(readable):
+                continue
             if readable == locust_requests.fileno():
                 requests.unregister(readable)
                 _start_locust_fork_server(locust_requests)
@@ -113,10 +131,10 @@ def main() -> None:
                 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
                     sender.connect(address)
                     socket.send_fds(sender, [message], descriptors)
-            elif fork_program(message, descriptors, _run):
+                for descriptor in descriptors:
+                    os.close(descriptor)
+            elif fork_program(message, descriptors, _run, programs):
                 return
-            for descriptor in descriptors:
-                os.close(descriptor)
 
 
 def _import_programs() -> None:

@@ -1,7 +1,7 @@
 """Program that replaces the start of a load process: its fork, by `tests.support.locust_fork_server`.
 
-The load process has the standard streams of this one, whose exit code is the same. This file imports nothing but a few
-modules of the standard library: ``python -I -S`` starts it in 20 ms.
+The load process has the standard streams of this one, whose exit code is the same, and whose name contains its
+process id. This file imports nothing but a few modules of the standard library: ``python -I -S`` starts it in 20 ms.
 """
 
 import json
@@ -27,7 +27,9 @@ def main() -> int:
     for descriptor in range(3):
         # The reader of the output must see its end when the load process exits.
         os.close(descriptor)
-    own.recv(MAX_REPORT_BYTES)
+    pid = own.recv(MAX_REPORT_BYTES)
+    with open("/proc/self/comm", "wb") as name:  # noqa: PTH123 - as above
+        name.write(b"load " + pid)
     code = own.recv(MAX_REPORT_BYTES)
     return int(code) if code else 1
 

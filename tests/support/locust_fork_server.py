@@ -8,10 +8,9 @@ from __future__ import annotations
 import socket
 import sys
 from importlib import import_module
-from os import close
 from select import POLLIN, poll
 
-from tests.support.fork_requests import DESCRIPTORS, MAX_REQUEST_BYTES, fork_program, prepare_to_fork
+from tests.support.fork_requests import DESCRIPTORS, MAX_REQUEST_BYTES, RunningPrograms, fork_program, prepare_to_fork
 
 STDIN = 0
 LOCUST = "locust"
@@ -37,15 +36,16 @@ def main() -> None:
     sources = poll()
     for source in (requests.fileno(), STDIN):
         sources.register(source, POLLIN)
+    programs = RunningPrograms(sources)
     while True:
         for source, _ in sources.poll():
+            if programs.reap(source):
+                continue
             if source == STDIN:
                 return
             message, descriptors, _, _ = socket.recv_fds(requests, MAX_REQUEST_BYTES, DESCRIPTORS)
-            if fork_program(message, descriptors, _run):
+            if fork_program(message, descriptors, _run, programs):
                 return
-            for descriptor in descriptors:
-                close(descriptor)
 
 
 def _run(argv: list[str]) -> None:

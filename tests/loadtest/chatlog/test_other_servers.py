@@ -25,7 +25,7 @@ async def test_traffic_of_a_server_with_other_names_is_recorded_explained_and_re
     del node  # the fixture has installed the packages
     loadtest.targets.write_text(TIMELESS_TARGETS)
     file, names = tmp_path / "other.chatlog", make_nicknames(tmp_path)
-    async with run_example_server(tmp_path) as url:
+    with run_example_server(tmp_path) as url:
         options = ("--url", url, *names, "--mapping", str(MAPPING), "--scenario=steady", *LOAD)
         recorded = await loadtest.run(*options, "--chatlog", str(file))
         sent = recorded.scenario.balance.sent

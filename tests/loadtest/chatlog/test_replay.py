@@ -24,11 +24,12 @@ from chatws_loadtest.chatlog.records import (
 )
 from chatws_loadtest.chatlog.writer import ChatlogWriter
 from chatws_loadtest.results import Report
-from tests.loadtest.command import LoadtestCommand, read_until, run_command
-from tests.loadtest.gallery import GALLERY, Program, serve_gallery
+from tests.loadtest.command import TIMEOUT_S, LoadtestCommand, read_until, run_command
+from tests.loadtest.test_honesty import served
+from tests.support.broken_server import DuplicatingServer, LosingServer
+from tests.support.commands import PipedCommand
+from tests.support.guide_server import GuideOnlyServer
 from tests.support.ports import free_port
-from tests.support.preloaded import CHATWS
-from tests.support.server import environment_of_children
 
 if TYPE_CHECKING:
     from tests.support.server import ServerProcess
@@ -145,16 +146,21 @@ async def test_replay_at_any_speed_keeps_causality_and_loses_nothing(
     assert {message.chars for message in found.messages} == {60}
 
 
-@pytest.mark.parametrize(("fault", "metric"), [("duplicates-messages", "duplicated"), ("loses-messages", "lost")])
+@pytest.mark.parametrize(
+    ("server", "metric"),
+    [
+        pytest.param(DuplicatingServer, "duplicated", marks=pytest.mark.extended),
+        pytest.param(LosingServer, "lost"),
+    ],
+)
 async def test_replay_names_exactly_the_fault_of_a_broken_server(
-    loadtest: LoadtestCommand, tmp_path: Path, fault: str, metric: str
+    loadtest: LoadtestCommand, tmp_path: Path, server: type[GuideOnlyServer], metric: str
 ) -> None:
     file = tmp_path / "talks.chatlog"
     record_talks(file)
-    row = next(row for row in GALLERY if row.fault == fault and row.program is Program.PYTHON)
     options = ("--times", "4", "--drain", "5", "--reply-timeout", "1")
-    with serve_gallery("node", [row]) as urls:
-        code, report = await replay(file, "--against", urls[row.name], *loadtest.make_credentials(80), *options)
+    async with served(server()) as url:
+        code, report = await replay(file, "--against", url, *loadtest.make_credentials(80), *options)
     assert (code, missed(report)) == (TARGET_MISSED, {metric}), report.scenarios[0].findings
 
 
@@ -174,16 +180,15 @@ async def test_recording_of_a_proxy_is_explained_and_replayed(shared_server: Ser
     write(script, TALK)
     key = ("--jwt-secret-file", str(shared_server.data_dir / "secret"))
     words = ("record", shared_server.url, "--listen", str(port), "-o", str(file))
-    recording = await asyncio.create_subprocess_exec(
-        str(CHATWS), *words, env=environment_of_children(), stderr=asyncio.subprocess.PIPE
-    )
+    recording = await asyncio.to_thread(PipedCommand, *words)
     try:
-        await read_until(recording, b"forwards to")
+        await read_until(recording, "forwards to")
         talked = await run_command("run", str(script), "--url", f"http://127.0.0.1:{port}", *key)
         assert talked.returncode == DONE, talked.stdout + talked.stderr
     finally:
         recording.send_signal(signal.SIGINT)
-        await recording.communicate()
+        await asyncio.to_thread(recording.wait, TIMEOUT_S)
+        await asyncio.to_thread(recording.close)
     explained = await run_command("timeline", str(file), "--explain", "m2")
     assert re.search(
         r"^u\d was disconnected from .* and received it with the catch-up at", explained.stdout, re.MULTILINE
@@ -219,10 +224,9 @@ async def test_late_join_keeps_its_place_and_reads_earlier_messages_in_the_histo
 async def test_late_join_is_replayed_against_a_server_of_the_guide(loadtest: LoadtestCommand, tmp_path: Path) -> None:
     file = tmp_path / "late.chatlog"
     record_late_join(file)
-    row = next(row for row in GALLERY if row.fault == "none" and row.program is Program.PYTHON)
-    with serve_gallery("node", [row]) as urls:
+    async with served(GuideOnlyServer()) as url:
         credentials = loadtest.make_credentials(40)
-        code, report = await replay(file, "--against", urls[row.name], *credentials, "--times", "4", "--speed", "100")
+        code, report = await replay(file, "--against", url, *credentials, "--times", "4", "--speed", "100")
     assert (code, missed(report)) == (DONE, set()), report.scenarios[0].findings
     assert report.scenarios[0].balance.sent == 4 * 8
 

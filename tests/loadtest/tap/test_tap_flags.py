@@ -89,19 +89,20 @@ def test_many_attempts_are_a_storm_only_after_as_many_ends() -> None:
 async def test_server_with_other_event_names_is_paired_by_its_mapping(node: NodeRunner, tmp_path: Path) -> None:
     del node  # the fixture has installed the packages
     mapping, tls = read_mapping(MAPPING), ssl.create_default_context()
-    async with run_example_server(tmp_path) as url, TapRun(url, mapping=mapping) as tap:
-        staff = await RawClient.authenticated(tap.url, tls, {"token": "staff-1"}, mapping=mapping)
-        guest = await RawClient.authenticated(tap.url, tls, {"sessionId": "guest-1"}, mapping=mapping)
-        for client in (staff, guest):
-            await client.emit("join_conversation", "room-1")
-            await client.expect("joined_conversation", conversationId="room-1")
-        await guest.request("send_message", {"conversationId": "room-1", "content": "hello"})
-        await staff.expect("message_received", content="hello")
-        refused = await guest.request("send_message", {"conversationId": "room-1", "content": " "})
-        await staff.close()
-        await guest.close()
-        await tap.expect(type="close", c=1)
-        await tap.expect(type="close", c=2)
+    with run_example_server(tmp_path) as url:
+        async with TapRun(url, mapping=mapping) as tap:
+            staff = await RawClient.authenticated(tap.url, tls, {"token": "staff-1"}, mapping=mapping)
+            guest = await RawClient.authenticated(tap.url, tls, {"sessionId": "guest-1"}, mapping=mapping)
+            for client in (staff, guest):
+                await client.emit("join_conversation", "room-1")
+                await client.expect("joined_conversation", conversationId="room-1")
+            await guest.request("send_message", {"conversationId": "room-1", "content": "hello"})
+            await staff.expect("message_received", content="hello")
+            refused = await guest.request("send_message", {"conversationId": "room-1", "content": " "})
+            await staff.close()
+            await guest.close()
+            await tap.expect(type="close", c=1)
+            await tap.expect(type="close", c=2)
     assert refused["success"] is False
     assert [(row.user, row.role) for row in tap.find(event="welcome")] == [("u1", "staff"), ("u2", "guest")]
     acks = tap.find(type="ack", event="chat message")
