@@ -85,7 +85,7 @@ async def test_delivery_failure_fails_the_run_of_a_starved_generator(loadtest: L
 
 async def run_starved(loadtest: LoadtestCommand, server: GuideOnlyServer) -> LoadtestResult:
     """Run the load test while its load processes are stopped for half of the time."""
-    options = (*loadtest.make_credentials(10), *FEW, "--drain=2")
+    options = (*loadtest.make_credentials(10), *SMALL, "--drain=2")
     async with served(server) as url:
         child = await loadtest.start("--url", url, "--scenario=steady", *options)
         starving = asyncio.create_task(starve(child.pid))
