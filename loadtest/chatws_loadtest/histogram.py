@@ -78,7 +78,8 @@ class Histogram:
         if not self.count:
             return 0.0
         counts = self._counts.counts
-        return sum(sum(self._bounds(index)) * counts[index] for index in self._find_used()) / 2 / self.count
+        sums = (sum(self._bounds(index)) * int(counts[index]) for index in self._find_used())
+        return sum(sums) / 2 / self.count
 
     @property
     def min_us(self) -> int:
