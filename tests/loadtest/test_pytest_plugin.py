@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = ROOT / "examples" / "pytest-project"
 TIMEOUT_S = 300
+pytestmark = pytest.mark.timeout(2 * TIMEOUT_S)
 SOURCES = {"chatws": ROOT, "chatws_cli": ROOT / "cli", "chatws_loadtest": ROOT / "loadtest"}
 """Folder of the source of each package."""
 
