@@ -33,7 +33,8 @@ def test_stream_is_parsed_according_to_the_standard_for_every_split(text: str, e
         assert found == [ServerSentEvent(*event) for event in events], size
 
 
-@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n")), min_size=1), st.data())
+# Characters of one to four bytes, and some at which Python, but not the standard, ends a line.
+@given(st.lists(st.text("a: \t\0\vé\x85漢\u2028😀"), min_size=1), st.data())
 def test_any_text_survives_any_split(lines: list[str], data: st.DataObject) -> None:
     whole = "".join(f"data: {line}\n" for line in lines).encode() + b"\n"
     cut = data.draw(st.integers(0, len(whole)))

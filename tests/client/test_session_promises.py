@@ -46,21 +46,10 @@ def run(schedule: list[object]) -> Simulation:
 
 @settings(max_examples=60, deadline=None)
 @given(schedules)
-def test_messages_are_delivered_once_and_in_order_under_any_faults(
-    schedule: list[object],
-) -> None:
+def test_messages_are_stored_resolved_and_delivered_once_and_in_order_under_any_faults(schedule: list[object]) -> None:
     sim = run(schedule)
     sim.recover()
     assert [message.seq for message in sim.delivered] == list(range(1, len(sim.stored) + 1))
-
-
-@settings(max_examples=60, deadline=None)
-@given(schedules)
-def test_posted_messages_are_stored_once_and_resolved_once_under_any_faults(
-    schedule: list[object],
-) -> None:
-    sim = run(schedule)
-    sim.recover()
     own_ids = [message.client_message_id for message in sim.stored if message.sender.user_id == "ann"]
     assert own_ids == list(sim.posted.values())
     assert all(sim.resolutions[request_id] == 1 for request_id in sim.posted)
