@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import shlex
 import socket
-import subprocess
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.certificate import make_certificate
-from tests.support.preloaded import CHATWS
-from tests.support.server import environment_of_children
+from tests.support.commands import UnreadCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,14 +80,8 @@ def test_malformed_address_is_a_usage_error(chatws: RunCommand, tmp_path: Path, 
 
 
 def test_tail_ends_quietly_when_its_reader_has_gone(shared_server: ServerProcess, tmp_path: Path) -> None:
-    command = [str(CHATWS), "tail", "--as", "customer", "--url", shared_server.url, "--data-dir", str(tmp_path)]
-    child = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment_of_children()
-    )
-    assert child.stdout is not None
-    assert child.stderr is not None
-    assert "conversation" in child.stdout.readline()
-    child.stdout.close()  # nothing more is sent, so only the closed pipe can end the command
-    assert child.wait(timeout=30) == 141
-    assert child.stderr.read() == ""
-    child.stderr.close()
+    options = ["--as", "customer", "--url", shared_server.url, "--data-dir", str(tmp_path)]
+    with closing(UnreadCommand("tail", *options)) as child:
+        assert "conversation" in child.stdout.readline()
+        child.stdout.close()  # nothing more is sent, so only the closed pipe can end the command
+        assert (child.wait(timeout=60), child.errors) == (141, "")

@@ -4,14 +4,15 @@ import json
 import shlex
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from chatws import __version__
 from chatws_cli.lazy_group import MODULES
-from tests.support.commands import run_chatws
-from tests.support.preloaded import CHATWS
+from tests.support.commands import UnreadCommand, run_chatws
+from tests.support.preloaded import CHATWS, run_preloaded
 from tests.support.server import environment_of_children
 
 if TYPE_CHECKING:
@@ -27,6 +28,16 @@ LIBRARIES = ("rich", "socketio", "aiohttp", "sqlalchemy", "textual", "locust", "
 HEAVY = (*LIBRARIES, "msgspec", "asyncio")
 NETWORK = ("asyncio", "aiohttp", "socketio")
 DISPLAY = ("rich", "textual", "typer", "pydantic")
+CLIENTS = {
+    "import chatws.client": (*NETWORK, "msgspec"),
+    "import chatws.client.gevent.driver": NETWORK,
+    "import chatws_loadtest.locust_worker.__main__": (*NETWORK, *DISPLAY),
+    "from chatws.client import AgentClient": ("aiohttp", "socketio"),
+    "import chatws_loadtest.cli": (
+        *("aiohttp", "chatws.settings.loader", "prometheus_client", "pydantic", "rich", "socketio", "yaml"),
+    ),
+    "import chatws_loadtest.scenario_file.command": ("aiohttp", "pydantic", "rich", "socketio"),
+}
 NEW_DATABASE = """
 import asyncio
 from chatws.store.factory import make_store
@@ -36,58 +47,50 @@ async def open_new():
     await store.close()
 asyncio.run(open_new())
 """
-
-
-@pytest.mark.parametrize("option", ["--version", "-V"])
-def test_version_imports_nothing_heavy(option: str) -> None:
-    version, code, imported = run_and_list_imports(option, HEAVY)
-    assert (version, code, imported) == (f"chatws {__version__}", 0, [])
-
-
-def test_help_imports_nothing_that_a_command_needs() -> None:
-    assert run_and_list_imports("--help", LIBRARIES)[1:] == (0, [])
-
-
-def test_command_without_a_connection_imports_no_network_library(tmp_path: Path) -> None:
-    unneeded = ("aiohttp", "asyncio", "pydantic", "rich", "socketio", "sqlalchemy")
-    command = f"token create --sub ann --data-dir {tmp_path}"
-    assert run_and_list_imports(command, unneeded)[1:] == (0, [])
+SERVER = {
+    "import chatws.server.runner": ("alembic", "asyncpg", "locust", "redis", "socketio", "yaml", *DISPLAY),
+    NEW_DATABASE: ("alembic", "asyncpg"),
+}
 
 
 @pytest.mark.parametrize(
-    ("program", "unneeded"),
+    "steps",
     [
-        ("import chatws.client", (*NETWORK, "msgspec")),
-        ("from chatws.client import AgentClient", ("aiohttp", "socketio")),
-        ("import chatws.client.gevent.driver", NETWORK),
-        ("import chatws_loadtest.locust_worker.__main__", (*NETWORK, *DISPLAY)),
-        (
-            "import chatws_loadtest.cli",
-            ("aiohttp", "chatws.settings.loader", "prometheus_client", "pydantic", "rich", "socketio", "yaml"),
-        ),
-        ("import chatws_loadtest.scenario_file.command", ("aiohttp", "pydantic", "rich", "socketio")),
-        ("import chatws.server.runner", ("alembic", "asyncpg", "locust", "redis", "socketio", "yaml", *DISPLAY)),
-        (NEW_DATABASE, ("alembic", "asyncpg")),
+        {"-V": HEAVY, "--version": HEAVY, "token create --sub ann": (*NETWORK, "pydantic", "rich", "sqlalchemy")},
+        {"--help": LIBRARIES},
     ],
-    ids=["SDK", "agent", "gevent", "load process", "loadtest", "run", "serve", "new database"],
+    ids=["version and token", "help"],
 )
-def test_program_imports_no_library_that_it_does_not_use(program: str, unneeded: tuple[str, ...]) -> None:
-    script = f"{program}\nimport sys\nprint(*(name for name in {unneeded!r} if name in sys.modules))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.split() == []
+def test_commands_import_no_library_that_they_do_not_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: dict[str, tuple[str, ...]]
+) -> None:
+    """Each command runs in the process of those before it."""
+    monkeypatch.setenv("CHATWS_DATA_DIR", str(tmp_path))
+    script = ["import sys", "from chatws_cli.main import run"]
+    for arguments, unneeded in steps.items():
+        script += [
+            f"sys.argv = ['chatws', *{arguments.split()!r}]",
+            "try: run()\nexcept SystemExit as end: code = end.code or 0",
+            f"print('exit code', code, *(name for name in {unneeded!r} if name in sys.modules))",
+        ]
+    lines = run_script(script).splitlines()
+    assert [line for line in lines if line.startswith("exit code")] == ["exit code 0"] * len(steps)
+    versions = [line for line in lines if line == f"chatws {__version__}"]
+    assert len(versions) == ("-V" in steps) + ("--version" in steps)
 
 
-def run_and_list_imports(arguments: str, modules: tuple[str, ...]) -> tuple[str, int, list[str]]:
-    script = (
-        "import json, sys; from chatws_cli.main import run\n"
-        f"sys.argv = ['chatws', *{arguments.split()!r}]\n"
-        "try: run()\nexcept SystemExit as end: code = end.code\n"
-        f"print(json.dumps([code or 0, [name for name in {modules!r} if name in sys.modules]]))"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
-    first, *_, last = done.stdout.splitlines()
-    code, imported = json.loads(last)
-    return first, code, imported
+@pytest.mark.parametrize("steps", [CLIENTS, SERVER], ids=["clients", "server"])
+def test_programs_import_no_library_that_they_do_not_use(steps: dict[str, tuple[str, ...]]) -> None:
+    """Each program runs in the process of those before it, which need no library that it must not import."""
+    script = ["import sys"]
+    for program, unneeded in steps.items():
+        script += [program, f"print(*({program!r} + name for name in {unneeded!r} if name in sys.modules))"]
+    assert run_script(script).split() == []
+
+
+def run_script(lines: list[str]) -> str:
+    command = [sys.executable, "-c", "\n".join(lines)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def test_help_names_every_command_and_the_first_step() -> None:
@@ -153,7 +156,8 @@ def test_an_error_is_one_line_and_debug_shows_the_traceback() -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "chatws: prot (in --set) is not a setting; did you mean port?\n"
     assert "Traceback" in run_chatws("--debug", *arguments).stderr
-    assert "Traceback" in run_chatws(*arguments, env={"CHATWS_DEBUG": "1"}).stderr
+    env = {**environment_of_children(), "CHATWS_DEBUG": "1"}
+    assert "Traceback" in run_preloaded(*arguments, env=env, timeout_s=60).stderr
 
 
 def test_config_show_names_values_and_sources_and_masks_passwords(chatws: RunCommand) -> None:
@@ -169,22 +173,17 @@ def test_config_show_names_values_and_sources_and_masks_passwords(chatws: RunCom
 
 
 def test_closed_output_pipe_ends_a_command_without_an_error() -> None:
-    child = subprocess.Popen([CHATWS, "config", "reference"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    assert child.stderr is not None
-    child.stdout.close()
-    assert child.wait(timeout=30) == 141
-    assert child.stderr.read() == ""
-    child.stderr.close()
+    with closing(UnreadCommand("config", "reference")) as child:
+        child.stdout.close()
+        assert (child.wait(timeout=60), child.errors) == (141, "")
 
 
 def test_commands_run_with_closed_standard_streams(shared_server: ServerProcess, tmp_path: Path) -> None:
     options = ["--url", shared_server.url, "--session-file", str(tmp_path / "session")]
-    script = f"exec {shlex.join([str(CHATWS), 'customer', *options])} "
-    for closed in ("<&-", ">&-"):
-        line = ["bash", "-c", script + closed]
-        done = subprocess.run(line, input="", capture_output=True, text=True, timeout=60, check=False)
-        assert (done.returncode, done.stderr) == (0, ""), closed
+    script = f"exec {shlex.join([str(CHATWS), 'customer', *options])}"
+    line = ["bash", "-c", f"{script} <&- >&-"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_session_that_cannot_be_saved_is_reported_in_one_line(shared_server: ServerProcess) -> None:
@@ -203,12 +202,9 @@ def test_demo_runs_to_its_end() -> None:
 
 
 def test_terminated_demo_leaves_no_files(tmp_path: Path) -> None:
-    env = {**environment_of_children(), "TMPDIR": str(tmp_path)}
-    child = subprocess.Popen([CHATWS, "demo"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    child.stdout.readline()
-    assert list(tmp_path.iterdir())
-    child.terminate()
-    _, errors = child.communicate(timeout=30)
-    assert (child.returncode, errors) == (143, "")
+    with closing(UnreadCommand("demo", TMPDIR=str(tmp_path))) as child:
+        child.stdout.readline()
+        assert list(tmp_path.iterdir())
+        child.terminate()
+        assert (child.wait(timeout=60), child.errors) == (143, "")
     assert not list(tmp_path.iterdir())

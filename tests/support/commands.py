@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from contextlib import suppress
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from tests.support.output import OutputLines
@@ -57,3 +58,31 @@ class PipedCommand(PreloadedProcess):
         self.wait()
         self.stdout.join()
         self.stderr.join()
+
+
+class UnreadCommand(PreloadedProcess):
+    """Running command without input, whose standard output the test itself reads or closes, until ``close``."""
+
+    def __init__(self, *arguments: str, **env: str) -> None:
+        reading, writing = os.pipe()
+        self.stdout = os.fdopen(reading, encoding="utf-8")
+        self._stderr = TemporaryFile()  # noqa: SIM115  closed by `close`
+        stdin = os.open(os.devnull, os.O_RDONLY)
+        try:
+            super().__init__(arguments, [stdin, writing, self._stderr.fileno()], {**environment_of_children(), **env})
+        finally:
+            os.close(stdin)
+            os.close(writing)
+
+    @property
+    def errors(self) -> str:
+        """Standard error up to now."""
+        self._stderr.seek(0)
+        return self._stderr.read().decode()
+
+    def close(self) -> None:
+        """Kill the command if it runs, and close its files."""
+        self.kill()
+        self.wait()
+        self.stdout.close()
+        self._stderr.close()
