@@ -28,12 +28,19 @@ _WINDOW: Final = Path(__file__).with_name("tmux_window.py")
 
 
 class Tmux:
-    """tmux server with one session per window, until ``close``."""
+    """tmux server with one session per window, until ``close``.
+
+    Its commands go through one client in control mode: starting a client for each takes longer than its command.
+    """
 
     def __init__(self, directory: Path) -> None:
-        self._program = require_tool("tmux", "apt install tmux")
-        self._socket = directory / "tmux"
         self._env = {**environment_of_children(), "LANG": "C.UTF-8", "TERM": "xterm-256color"}
+        program = require_tool("tmux", "apt install tmux")
+        command = [program, "-S", str(directory / "tmux"), "-f", "/dev/null", "-C", "new-session", "sleep infinity"]
+        self._client = subprocess.Popen(
+            command, env=self._env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        )
+        self._read_reply()
 
     def open(self, name: str, columns: int = 110, rows: int = 30) -> TmuxWindow:
         """Open a window, and return it once a program can be started in it."""
@@ -45,14 +52,36 @@ class Tmux:
 
     def run(self, *arguments: str) -> str:
         """Run a tmux command and return what it printed."""
-        command = [self._program, "-S", str(self._socket), "-f", "/dev/null", *arguments]
-        return subprocess.run(command, env=self._env, capture_output=True, text=True, timeout=30, check=True).stdout
+        self._write(*arguments)
+        return self._read_reply()
 
     def close(self) -> None:
         """End every window and what runs in it."""
-        subprocess.run(
-            [self._program, "-S", str(self._socket), "kill-server"], capture_output=True, timeout=30, check=False
-        )
+        self._write("kill-server")
+        self._client.communicate(timeout=60)
+
+    def _write(self, *arguments: str) -> None:
+        assert self._client.stdin is not None
+        self._client.stdin.write(" ".join(map(_quote, arguments)) + "\n")
+        self._client.stdin.flush()
+
+    def _read_reply(self) -> str:
+        """Read the lines between ``%begin`` and ``%end``; notifications come before the former."""
+        assert self._client.stdout is not None
+        while not (line := self._client.stdout.readline()).startswith("%begin "):
+            assert line, "tmux ended"
+        number = line.removeprefix("%begin ")
+        printed: list[str] = []
+        while (line := self._client.stdout.readline()) != f"%end {number}":
+            assert line, "tmux ended"
+            assert line != f"%error {number}", printed
+            printed.append(line)
+        return "".join(printed)
+
+
+def _quote(word: str) -> str:
+    """Quote a word for tmux, whose commands end with a line."""
+    return '"' + re.sub(r'[\\"$]', r"\\\g<0>", word).replace("\n", r"\n") + '"'
 
 
 class TmuxWindow:
