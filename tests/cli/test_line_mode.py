@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chatws.client.core import session as core_session
+from chatws.client.core.outbox import Outbox
 from tests.support.commands import PipedCommand, run_chatws
 from tests.support.server import ServerProcess
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import OpenTerminal, RunCommand
-    from tests.conftest import StartServer
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +110,11 @@ def test_a_message_that_cannot_be_sent_fails_the_command(chatws: RunCommand, cus
 
 
 def test_more_lines_than_the_outbox_holds_arrive_in_order(
-    chatws: RunCommand, start_server: StartServer, tmp_path: Path
+    chatws: RunCommand, customer: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = [f"line {number}" for number in range(1_050)]
-    fast = start_server("--limits", "off")
-    done = chatws("customer", "--url", fast.url, "--session-file", str(tmp_path / "s"), stdin="\n".join(lines))
+    monkeypatch.setattr(core_session, "Outbox", lambda _: Outbox(5))
+    lines = [f"line {number}" for number in range(15)]
+    done = chatws(*customer, stdin="\n".join(lines))
     assert (done.returncode, stored(done.stdout)) == (0, lines)
 
 
