@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import fcntl
 import gc
 import os
@@ -125,28 +124,8 @@ def fork_program(
         os.sched_setaffinity(0, request.cores)
     if request.open_files is not None:
         resource.setrlimit(resource.RLIMIT_NOFILE, request.open_files)
-    try:
-        run(request.argv)
-    except SystemExit as end:
-        _exit_at_once(end.code)
-        raise
+    run(request.argv)
     return True
-
-
-def _exit_at_once(code: object) -> None:
-    """Exit without deleting the modules of all programs one by one, which takes longer than many a command.
-
-    Return if that is not possible, because the code is a text to print or the output cannot be written.
-    """
-    if not isinstance(code, int | None):
-        return
-    # As the interpreter does before it deletes them.
-    threading._shutdown()  # type: ignore[attr-defined]  # as in multiprocessing
-    atexit._run_exitfuncs()
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code or 0)
 
 
 def _begin_session(session: Session) -> None:

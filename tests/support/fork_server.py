@@ -8,11 +8,13 @@ may also be `-m` and the name of a module. Requests for Locust and for load proc
 
 from __future__ import annotations
 
+import atexit
 import os
 import runpy
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -133,7 +135,7 @@ def main() -> None:
                     socket.send_fds(sender, [message], descriptors)
                 for descriptor in descriptors:
                     os.close(descriptor)
-            elif fork_program(message, descriptors, _run, programs):
+            elif fork_program(message, descriptors, _run_to_end, programs):
                 return
 
 
@@ -187,6 +189,30 @@ def _run(argv: list[str]) -> None:
     module, function = (argv[1], "main") if argv[1].startswith(TESTS) else PROGRAMS.get(argv[1], CHATWS)
     sys.argv = argv[1:] if argv[1] in PROGRAMS else argv
     getattr(import_module(module), function)()
+
+
+def _run_to_end(argv: list[str]) -> None:
+    try:
+        _run(argv)
+    except SystemExit as end:
+        _exit_at_once(end.code)
+        raise
+
+
+def _exit_at_once(code: object) -> None:
+    """Exit without deleting the modules of all programs one by one, which takes longer than many a command.
+
+    Return if that is not possible, because the code is a text to print or the output cannot be written.
+    """
+    if not isinstance(code, int | None):
+        return
+    # As the interpreter does before it deletes them.
+    threading._shutdown()  # type: ignore[attr-defined]  # as in multiprocessing
+    atexit._run_exitfuncs()
+    with suppress(AttributeError, OSError, ValueError):  # a stream is missing, broken or closed
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code or 0)
 
 
 def _start_locust_fork_server(requests: socket.socket) -> None:
