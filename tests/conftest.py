@@ -55,13 +55,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> BrowserSc
     return BrowserScheduling(config, log) if config.option.dist == "loadfile" else None
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With ``-m alone``, skip the files without such a test: importing all of them takes seconds."""
-    if config.option.markexpr != "alone" or not collection_path.match("test_*.py"):
-        return None
-    return True if "mark.alone" not in collection_path.read_text(encoding="utf-8") else None
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort the long directories to the front."""
     order = {TESTS / name: number for number, name in enumerate(LONG_DIRECTORIES)}

@@ -46,6 +46,11 @@ TIMELESS_TARGETS = "[targets]\n" + "".join(
 )
 """Thresholds without latencies, for tests that may run while others use the machine."""
 
+LENIENT_TARGETS = (
+    f'{TIMELESS_TARGETS}connections = ">= 20"\nerrors = "< 0.1%"\nmessage = "p50 < 30s"\nreconnect = "p50 < 30s"\n'
+)
+"""Thresholds that a correct server meets on a busy machine, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadtestResult:

@@ -99,7 +99,6 @@ async def test_capacity_stopped_early_reports_the_steps_so_far(loadtest: Loadtes
     assert "capacity: 4 connections; the run was stopped before the limit was found" in result.stdout
 
 
-@pytest.mark.alone
 @pytest.mark.extended
 async def test_capacity_found_by_a_starved_generator_is_a_lower_bound(loadtest: LoadtestCommand) -> None:
     loadtest.targets.write_text(f'{TIMELESS_TARGETS}message = "p90 < 200ms"\n')

@@ -32,6 +32,9 @@ LONG = {"ack.never", "connection.silent_websocket", "room.join_lost"}
 
 FAULTLESS = "on a server without faults"
 
+HAMMERED = {"login.refused", "pace.accept_and_close", "pace.outage"}
+"""Situations in which a client that connects again at once fails on any machine."""
+
 PREDICTED = (
     "ack.unknown_outcome",
     "room.rejoined",
@@ -82,15 +85,14 @@ async def test_client_that_repeats_under_new_ids_and_returns_after_a_log_out_fai
     assert found["ack.swallowed"] == "it was sent again with another clientMessageId"
 
 
-@pytest.mark.alone
 async def test_client_that_hammers_fails() -> None:
-    found = failures(await run_all(CarelessTask, "pace", "login.refused"))
-    # Delays that the machine adds spread the attempts of this client.
-    assert found.keys() - {"pace.disconnect", "pace.jitter"} == {
-        "login.refused",
-        "pace.accept_and_close",
-        "pace.outage",
-    }
+    found: dict[str, str] = {}
+    # A busy machine may slow this client down to a permitted pace.
+    for _ in range(3):
+        found |= failures(await run_all(CarelessTask, *sorted(HAMMERED - found.keys())))
+        if found.keys() == HAMMERED:
+            break
+    assert found.keys() == HAMMERED
     assert re.fullmatch(r"it made \d+ attempts in 4 s", found["pace.outage"])
 
 
