@@ -121,7 +121,11 @@ def test_alt_keys_control_keys_and_the_editor_arrive_through_tmux(
     end(grace, "C-q", 0)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    # A test of the line mode sends both signals, and another one in this file presses Ctrl-C.
+    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.extended)],
+)
 def test_signals_leave_a_clean_terminal_and_their_exit_code(
     shared_server: ServerProcess, tmux: Tmux, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:

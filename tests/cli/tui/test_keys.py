@@ -339,7 +339,9 @@ def found_in(driver: TuiDriver) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", ["dark", "light", "high-contrast"])
+@pytest.mark.parametrize(
+    "name", ["dark", *(pytest.param(n, marks=pytest.mark.extended) for n in ("light", "high-contrast"))]
+)
 async def test_theme_is_chosen_by_preference_and_command(
     chat: RunningChat, open_tui: OpenTui, tmp_path: Path, name: ThemeName
 ) -> None:
