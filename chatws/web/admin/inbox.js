@@ -29,6 +29,8 @@ export class Inbox {
   #callbacks;
   #list = find("#list", HTMLUListElement);
   #more = find("#list-more", HTMLButtonElement);
+  /** Whether the agent has scrolled to the end while a page was loading. */
+  #isEndReached = false;
   /** Cursor of the next older page; null after the last one. @type {string | null | undefined} */
   #cursor;
   /** @type {Map<string, HTMLLIElement>} */
@@ -155,6 +157,7 @@ export class Inbox {
 
   async #loadOlder() {
     this.#more.disabled = true;
+    this.#isEndReached = false;
     const query = { limit: PAGE_SIZE, cursor: this.#cursor ?? undefined };
     /** @type {ConversationList | Refused | null} */
     const page = await adminWebSocket.chat.rest.get("/api/conversations", query).catch(() => null);
@@ -168,6 +171,7 @@ export class Inbox {
     this.#cursor = page.cursor;
     this.#more.hidden = page.cursor === null;
     this.#render();
+    if (this.#isEndReached) this.#onScroll();
   }
 
   #render() {
@@ -187,7 +191,9 @@ export class Inbox {
   #onScroll() {
     const { scrollHeight, scrollTop, clientHeight } = this.#list;
     const isAtEnd = scrollHeight - scrollTop - clientHeight < OLDER_PX;
-    if (isAtEnd && this.#cursor && !this.#hits && !this.#more.disabled) void this.#loadOlder();
+    if (!isAtEnd || this.#hits) return;
+    if (this.#more.disabled) this.#isEndReached = true;
+    else if (this.#cursor) void this.#loadOlder();
   }
 
   /** @param {Conversation} conversation */
