@@ -138,7 +138,7 @@ async def test_polling_client_over_the_outbox_limit_is_closed() -> None:
 
 
 async def test_polling_client_that_stops_polling_for_its_acks_is_closed() -> None:
-    async with serve(EngineOptions(write_stall_s=0.1, ping_interval_s=0.05, ping_timeout_s=0.05)) as server:
+    async with serve(EngineOptions(write_stall_s=0.1)) as server:
         sid = await server.open_polling()
         text = "x" * 30_000
         for _ in range(4):
