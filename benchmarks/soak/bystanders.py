@@ -1,12 +1,18 @@
-"""Bystanders of a flood: users that chat beside it, and the durations of their acks."""
+"""Bystanders of a flood: users that chat beside it, and the durations of their acks.
+
+They have a thread and an event loop of their own: otherwise the work of the flood's clients would be measured, too.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
+
+import uvloop
 
 from benchmarks.common.client import BenchmarkConnection
 from benchmarks.common.measurement import BoundedMeasurement
@@ -49,15 +55,26 @@ class BystanderAcks:
 @asynccontextmanager
 async def run_bystanders(server: SoakServer, plan: SoakPlan) -> AsyncIterator[BystanderAcks]:
     """Let `BYSTANDERS` users send messages during the context and until enough acks were received."""
-    connections = await join_all(server, [f"bystander-{number}" for number in range(BYSTANDERS)])
+    loop = asyncio.get_running_loop()
+    joined: asyncio.Future[None] = loop.create_future()
     acks = BystanderAcks(plan.bystander_acks)
+    report_joined = partial(loop.call_soon_threadsafe, joined.set_result, None)
+    chat = asyncio.create_task(asyncio.to_thread(lambda: uvloop.run(_chat(server, plan, acks, report_joined))))
+    await asyncio.wait([joined, chat], return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if joined.done():
+            yield acks
+    finally:
+        acks.end_flood()
+        await chat
+
+
+async def _chat(server: SoakServer, plan: SoakPlan, acks: BystanderAcks, report_joined: Callable[[], object]) -> None:
+    connections = await join_all(server, [f"bystander-{number}" for number in range(BYSTANDERS)])
+    report_joined()
     async with asyncio.TaskGroup() as sending:
         for number, connection in enumerate(connections):
             sending.create_task(_send_messages(connection, f"conv-bystander-{number}", acks, plan.bystander_pause_s))
-        try:
-            yield acks
-        finally:
-            acks.end_flood()
     for connection in connections:
         connection.close()
 
