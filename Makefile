@@ -70,7 +70,7 @@ soak: $(VENV)/.installed-dev ## measure floods, memory and churn, 25 minutes (OU
 soak-cluster: $(VENV)/.installed-dev ## break two servers and all around them at random, 20 rounds, 10 minutes (ARGS="--seeds 7")
 	@exec $(BIN)/python -m benchmarks.faults $(if $(OUT),--out "$(OUT)") $(ARGS)
 
-simulate: $(VENV)/.installed-dev ## run 1,000 simulations with random faults on a virtual clock, 2 minutes (ARGS="--seed 5000")
+simulate: $(VENV)/.installed-dev ## run 1,000 simulations with random faults on a virtual clock, a minute (ARGS="--seed 5000")
 	@exec $(BIN)/chatws simulate --seeds 1000 $(ARGS)
 
 bench-ci: $(VENV)/.installed-dev ## load test with thresholds, under 4 minutes; the report is kept in OUT (default: loadtest-report)
@@ -82,8 +82,10 @@ screenshots: system $(VENV)/.installed-dev ## take screenshots of all pages into
 system:
 	@.ci/system-packages
 
-# In a fresh clone, each of the processes that run the tests would compile the tests and half of the installed modules.
+# In a fresh clone, each of the processes that run the tests would compile the tests and half of the installed modules,
+# and compute Hypothesis's tables of characters.
 compiled-tests: $(VENV)/.installed-dev
+	@$(BIN)/python -W ignore -c 'from hypothesis import strategies; strategies.text().example()'
 	@env --unset=PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --collect-only --quiet >/dev/null 2>&1 || true
 
 # Inputs of the build, besides the Python files, which an editable install reads in place.
