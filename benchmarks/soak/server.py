@@ -22,7 +22,7 @@ from chatws.gc_tuning import tune_gc
 from chatws.server import ENGINE, create_app
 from chatws.server.app import LISTENER
 from chatws.server.logs import configure_logging
-from chatws.server.runner import BACKLOG, GC_THRESHOLD, fit_to_file_limit, listener_limits
+from chatws.server.runner import BACKLOG, GC_THRESHOLD, SWITCH_INTERVAL_S, fit_to_file_limit, listener_limits
 from chatws.server.tcp import LimitedSite
 from chatws.settings import Settings
 from chatws_loadtest.procfs import cpu_seconds, resident_bytes
@@ -95,6 +95,7 @@ async def _serve(settings: Settings) -> None:
     site = LimitedSite(runner, listener, limits, count_websockets=lambda: engine.websocket_count, stats=app[LISTENER])
     await site.start()
     tune_gc(GC_THRESHOLD)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     print(f"listening on {listener.getsockname()[1]}", flush=True)
     await delays.run()
 
