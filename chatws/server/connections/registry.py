@@ -71,8 +71,8 @@ class Connection:
         """Whether the client receives its positions, so that its next connection can be recovered."""
         self.identity: Identity | None = None
         """Set when the credentials were accepted."""
-        self.joined: dict[str, None] = {}
-        """Ids of the joined conversations in the order of joining; their state is in the hub."""
+        self.joined: dict[str, bool] = {}
+        """Ids of the joined conversations in the order of joining, and whether the members know the user."""
         self.choice: PresenceChoice = "online"
         self.chosen_ms = 0
         """Time of the choice; 0 if the user has chosen nothing on this client."""

@@ -143,7 +143,7 @@ class Hub:
         connection.socket.join(hosted.room)
         if connection.is_agent:
             connection.socket.join(notes_room(conversation_id))
-        connection.joined[conversation_id] = None
+        connection.joined.setdefault(conversation_id, False)
         if connection.receives_offsets:
             hosted.offset_members[connection] = None
         return hosted

@@ -114,6 +114,7 @@ class PresenceManager:
             return  # disconnected meanwhile
         if user_id not in self._remote.users_in(room):
             self._observer.user_joined(user.presence(), room)
+        user.announce(room)
         self._publish_membership(user, room)
 
     def left(self, user_id: str, room: str) -> None:
@@ -198,7 +199,7 @@ class PresenceManager:
                 self._send_unknown_offline(entry)
             return False
         user = self._get_or_add(entry.user)
-        announced = rooms | user.joined_rooms()
+        announced = rooms | user.announced_rooms()
         if entry.status == "offline":
             user.remember_rooms(rooms)  # the user may still be online here, without having joined them
         if not self._update(user, rooms | user.rooms()) and entry.status != "offline":

@@ -61,11 +61,19 @@ class UserPresence:
 
     def rooms(self) -> set[str]:
         """Return the conversations whose members see the user because of connections here."""
-        return self.joined_rooms() | self.last_rooms.keys()
+        return self.last_rooms.keys() | {joined for connection in self.connections for joined in connection.joined}
 
-    def joined_rooms(self) -> set[str]:
-        """Return the conversations that open connections here have joined: all their members know the user."""
-        return {joined for connection in self.connections for joined in connection.joined}
+    def announced_rooms(self) -> set[str]:
+        """Return the conversations joined by open connections here whose members know the user."""
+        return {
+            room for connection in self.connections for room, is_announced in connection.joined.items() if is_announced
+        }
+
+    def announce(self, room: str) -> None:
+        """Record that the members of a conversation joined here know the user."""
+        for connection in self.connections:
+            if room in connection.joined:
+                connection.joined[room] = True
 
     def entry(self) -> PresenceEntry:
         """Return this server's entry for the other servers."""

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from chatws_loadtest.simulate.invariants import INVARIANTS
+from chatws_loadtest.simulate.planner import draw_plan
+from chatws_loadtest.simulate.runner import run_plan
 from tests.support.commands import run_chatws
 
 PAGE = Path(__file__).parents[3] / "docs" / "simulate.md"
@@ -26,6 +28,12 @@ def test_seeds_pass() -> None:
     done = run_chatws("simulate", "--seeds", "30")
     assert done.returncode == 0, done.stdout
     assert re.match(r"30 seeds, each with \d+ actions, .*: pass$", done.stdout)
+
+
+@pytest.mark.parametrize("seed", [618, 645, 898, 1749])
+def test_seed_that_failed_once_passes(seed: int) -> None:
+    """They showed a user's presence wrongly after reconnects to other servers."""
+    assert run_plan(draw_plan(seed)).broken is None
 
 
 def test_same_seeds_give_the_same_trace_in_every_process() -> None:
