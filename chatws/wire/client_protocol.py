@@ -11,6 +11,9 @@ from __future__ import annotations
 import base64
 import os
 import re
+import struct
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -37,12 +40,16 @@ from chatws.wire.frames import Opcode, client_frame, client_text_frame, close_pa
 from chatws.wire.handshake_key import accept_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 MAX_HEAD_BYTES: Final = 16 * 1024
 MASK_BLOCK_BYTES: Final = 4096
 """Random bytes drawn at once: a system call for each frame's four bytes costs as much as the frame."""
+
+_split_masks = struct.Struct("4s" * (MASK_BLOCK_BYTES // 4)).unpack
+# Not a generator, which two threads must not run at the same time.
+_next_mask = chain.from_iterable(map(_split_masks, iter(partial(os.urandom, MASK_BLOCK_BYTES), b""))).__next__
 
 _ACCEPT = re.compile(rb"\r\nsec-websocket-accept:[ \t]*(\S+)[ \t]*(?:\r\n|\Z)", re.IGNORECASE)
 _RETRY_AFTER = re.compile(rb"\r\nretry-after:\s*(\d{1,6})\s*(?:\r\n|\Z)", re.IGNORECASE)
@@ -261,12 +268,3 @@ class SocketIOClientProtocol:
     def _end(self, event: ClientEvent, events: list[ClientEvent]) -> None:
         self._is_receiving, self._has_ended = False, True
         events.append(event)
-
-
-def _masks() -> Iterator[bytes]:
-    while True:
-        block = os.urandom(MASK_BLOCK_BYTES)
-        yield from (block[at : at + 4] for at in range(0, MASK_BLOCK_BYTES, 4))
-
-
-_next_mask = _masks().__next__

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -205,6 +207,19 @@ def test_masks_differ() -> None:
     protocol = SocketIOClientProtocol("h")
     masks = {protocol.send_event("x")[2:6] for _ in range(2_000)}
     assert len(masks) > 1_990
+
+
+def test_threads_frame_packets_at_the_same_time() -> None:
+    def frame(protocol: SocketIOClientProtocol) -> int:
+        return len({protocol.send_event("x")[2:6] for _ in range(100_000)})
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            assert min(threads.map(frame, [SocketIOClientProtocol("h"), SocketIOClientProtocol("h")])) > 99_000
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_packets_are_available_without_frames_for_a_websocket_library() -> None:
