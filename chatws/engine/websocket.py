@@ -156,8 +156,13 @@ class WebSocketTransport(WriteBuffer, asyncio.Protocol):
             self._resume()
 
     def eof_received(self) -> None:
-        """Abort after the close timeout when the client sends EOF; the event loop would wait without limit."""
-        self._abort_later()
+        """Abort after the close timeout when the client sends EOF; the event loop would wait without limit.
+
+        Without unsent bytes it closes the connection at once: thousands of clients that end together need no timers.
+        """
+        tcp = self._tcp
+        if tcp.get_write_buffer_size() or tcp.get_extra_info("sslcontext") is not None:
+            self._abort_later()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Handle the loss of the TCP connection; messages received before are still handled."""
