@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
-from typing import Protocol
 
 from chatws.bus import PresenceEntry, RemotePresenceEntry
 from chatws.protocol.entities import Presence, PresenceChoice, User
@@ -15,24 +14,9 @@ from chatws.server.clock import Clock
 from chatws.server.cluster.publisher import ClusterPublisher
 from chatws.server.connections.registry import Connection
 from chatws.server.presence.absence import AbsenceTimers
+from chatws.server.presence.observer import PresenceObserver
 from chatws.server.presence.remote import RemotePresence
 from chatws.server.presence.state import UserPresence, is_newer, merge
-
-
-class PresenceObserver(Protocol):
-    """Receiver of presence changes for the clients of this server; ``room`` is a conversation's id."""
-
-    def status_changed(self, presence: Presence, rooms: Iterable[str]) -> None:
-        """Notify the members of these conversations and the inbox subscribers of a status."""
-
-    def user_joined(self, presence: Presence, room: str) -> None:
-        """Notify the other members of a conversation that a user has joined."""
-
-    def is_hosted(self, room: str) -> bool:
-        """Return whether the conversation has a member here."""
-
-    def has_subscribers(self) -> bool:
-        """Return whether a client here has subscribed to an inbox."""
 
 
 class PresenceManager:
