@@ -33,7 +33,7 @@ uvloop delivers up to 8 MB per iteration and connection: as empty frames they de
 
 
 def accept_websocket(context: EngineContext, request: HttpRequest) -> WebSocketTransport:
-    """Answer the upgrade request and take the connection from aiohttp.
+    """Answer the upgrade request and take over its connection.
 
     Raises:
         web.HTTPBadRequest: it is not a valid WebSocket handshake.

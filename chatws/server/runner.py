@@ -40,8 +40,8 @@ BACKLOG = 4096
 SWITCH_INTERVAL_S = 0.002
 """Time after which a busy event loop lets the store's thread run, which waits for the interpreter lock in every batch.
 
-With Python's 5 ms, acks took 0.2 s while thousands of clients disconnected; with 1 ms, a message costs a few percent
-more.
+With Python's 5 ms, the p99 of acks was 0.09 to 0.23 s while 5,000 clients disconnected, with 2 ms 0.07 to 0.17 s; with
+1 ms, a message costs a few percent more.
 """
 
 GC_THRESHOLD = 10_000
