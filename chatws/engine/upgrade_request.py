@@ -41,7 +41,7 @@ HttpRequest = web.BaseRequest | UpgradeRequest
 def parse_upgrade(received: bytes, tcp: asyncio.Transport) -> UpgradeRequest | None:
     """Parse the first bytes of a connection; return None unless they are exactly the head of one upgrade request.
 
-    A head that has a repeated header, an escaped or repeated parameter, or announces a body is left to aiohttp, too.
+    A head without Host, with a repeated header, an escaped or repeated parameter, or a body is left to aiohttp, too.
     """
     if len(received) > MAX_HEAD_BYTES or (head := _HEAD.fullmatch(received)) is None:
         return None
@@ -51,7 +51,7 @@ def parse_upgrade(received: bytes, tcp: asyncio.Transport) -> UpgradeRequest | N
     if len(headers) != fields.count("\r\n") or len(parameters) != query.count("&") + 1:
         return None
     found = CIMultiDict(headers)
-    if hdrs.UPGRADE not in found or any(name in found for name in _UNUSUAL):
+    if hdrs.HOST not in found or hdrs.UPGRADE not in found or any(name in found for name in _UNUSUAL):
         return None
     scheme = "http" if tcp.get_extra_info("sslcontext") is None else "https"
     return UpgradeRequest(tcp, scheme, path, parameters, found)

@@ -49,6 +49,7 @@ def test_scheme_of_an_encrypted_connection() -> None:
         UPGRADE.replace(b"websocket HTTP", b"websocket&EIO=3 HTTP"),
         UPGRADE.replace(b"websocket HTTP", b"websocket#part HTTP"),
         UPGRADE.replace(b"Upgrade: websocket\r\n", b""),
+        UPGRADE.replace(b"Host: ", b"X-Host: "),
         UPGRADE.replace(b"\r\n", b"\n"),
         HEAD + b"host: y\r\n\r\n",
         HEAD + b"Content-Length: 4\r\n\r\n",
