@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
+
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from tests.support.chat import RunningChat
 from tests.web.browser import BrowserProfiles, ChatWindow, log_in_as_dev_agent
@@ -24,6 +26,26 @@ RECORDER = """
     };
 """
 """Counts tones, and keeps notifications, which a browser without a screen does not show."""
+
+REPORTER = """
+    const start = OscillatorNode.prototype.start;
+    OscillatorNode.prototype.start = function (...at) {
+      setTimeout(() => console.log(`tone ${this.context.state}`));
+      return start.apply(this, at);
+    };
+    const seen = new Set();
+    const report = (text) => !seen.has(text) && seen.add(text) && setTimeout(() => console.log(text), 100);
+    new MutationObserver(() => {
+      report(`title ${document.title}`);
+      for (const preview of document.querySelectorAll(".row-preview")) report(`row ${preview.textContent}`);
+    }).observe(document, { subtree: true, childList: true, characterData: true });
+"""
+"""Reports tones, titles and the texts of rows to the console."""
+
+
+def reported(page: Page, text: str) -> AbstractAsyncContextManager[object]:
+    """Wait until the console has this text."""
+    return page.expect_console_message(lambda message: message.text == text)
 
 
 async def test_only_unseen_messages_chime_unless_switched_off_and_show_a_desktop_notification(
@@ -64,6 +86,29 @@ async def test_only_unseen_messages_chime_unless_switched_off_and_show_a_desktop
     assert await dashboard.evaluate("window.tones") == tones
     await dashboard.reload()
     await expect(sound).to_have_attribute("aria-pressed", "false")
+
+
+async def test_messages_before_the_first_user_action_make_no_sound_and_none_later(
+    chat_server: RunningChat, browsers: BrowserProfiles
+) -> None:
+    """Evaluating an expression counts as a user action in Chromium: the page reports to its console instead."""
+    ann = await customer_of(chat_server, "Ann", "Hi")
+    context = await browsers.new_profile()
+    dashboard = await log_in_as_dev_agent(await browsers.open(f"{chat_server.url}/admin/", context))
+    await expect(ann.row(dashboard)).to_contain_text("Hi")
+    await context.add_init_script(REPORTER)
+    async with reported(dashboard, "title (1) chatws · Inbox"):
+        await dashboard.reload()
+    reports: list[str] = []
+    dashboard.on("console", lambda message: reports.append(message.text))
+    for text in ("one", "two"):
+        async with reported(dashboard, f"row {text}"):
+            await ann.write(text)
+    assert [report for report in reports if report.startswith("tone")] == []
+    await dashboard.mouse.click(1, 1)
+    async with reported(dashboard, "row three"):
+        await ann.write("three")
+    assert [report for report in reports if report.startswith("tone")] == ["tone running", "tone running"]
 
 
 async def test_idle_agent_is_away_until_the_next_input(chat_server: RunningChat, browsers: BrowserProfiles) -> None:

@@ -7,8 +7,12 @@ const GAIN = 0.08;
 /** @type {AudioContext | null} */
 let context = null;
 
-/** Play the sound; browsers that require a user action first stay silent. */
+/**
+ * Play the sound, or nothing before the first user action in the page: until then browsers suspend audio, and would
+ * play the notes of all messages at once later.
+ */
 export function chime() {
+  if (!navigator.userActivation.hasBeenActive) return;
   context ??= new AudioContext();
   if (context.state === "suspended") void context.resume();
   NOTES_HZ.forEach((hertz, index) => playNote(/** @type {AudioContext} */ (context), hertz, index * NOTE_S * 0.7));
