@@ -18,12 +18,10 @@ import uvloop
 from aiohttp import web
 
 from benchmarks.soak.server_stats import STATS_PATH, ResourceCounts
-from chatws.gc_tuning import tune_gc
 from chatws.server import ENGINE, create_app
 from chatws.server.app import LISTENER
 from chatws.server.logs import configure_logging
-from chatws.server.runner import BACKLOG, GC_THRESHOLD, SWITCH_INTERVAL_S, fit_to_file_limit, listener_limits
-from chatws.server.tcp import LimitedSite
+from chatws.server.runner import BACKLOG, fit_to_file_limit, make_site, tune_process
 from chatws.settings import Settings
 from chatws_loadtest.procfs import cpu_seconds, resident_bytes
 
@@ -91,11 +89,8 @@ async def _serve(settings: Settings) -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     listener = socket.create_server((settings.host, 0), backlog=BACKLOG)
-    engine, limits = app[ENGINE], listener_limits(settings)
-    site = LimitedSite(runner, listener, limits, count_websockets=lambda: engine.websocket_count, stats=app[LISTENER])
-    await site.start()
-    tune_gc(GC_THRESHOLD)
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    await make_site(runner, listener, settings).start()
+    tune_process()
     print(f"listening on {listener.getsockname()[1]}", flush=True)
     await delays.run()
 

@@ -147,25 +147,37 @@ async def _serve(settings: Settings, announce: Callable[[str], None], lifeline: 
         listener.close()
         raise
     try:
-        engine, limits = app[ENGINE], listener_limits(settings)
-        site = LimitedSite(
-            runner,
-            listener,
-            limits,
-            count_websockets=lambda: engine.websocket_count,
-            stats=app[LISTENER],
-            take_upgrade=_take_upgrade_locally(engine) if settings.is_dev else engine.take_upgrade,
-            tls=tls,
-        )
-        await site.start()
+        await make_site(runner, listener, settings, tls).start()
         announce(_base_url(settings, listener.getsockname()[1]))
-        tune_gc(GC_THRESHOLD)
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        tune_process()
         code = await stop
         await app[DRAIN].run()
     finally:
         await runner.cleanup()
     return code
+
+
+def make_site(
+    runner: web.AppRunner, listener: socket.socket, settings: Settings, tls: ssl.SSLContext | None = None
+) -> LimitedSite:
+    """Return the site of a runner that is set up with the application of ``create_app``."""
+    app = runner.app
+    engine = app[ENGINE]
+    return LimitedSite(
+        runner,
+        listener,
+        listener_limits(settings),
+        count_websockets=lambda: engine.websocket_count,
+        stats=app[LISTENER],
+        take_upgrade=_take_upgrade_locally(engine) if settings.is_dev else engine.take_upgrade,
+        tls=tls,
+    )
+
+
+def tune_process() -> None:
+    """Adapt the interpreter to a server; called when the server listens."""
+    tune_gc(GC_THRESHOLD)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
 
 
 def _take_upgrade_locally(engine: Server) -> UpgradeTaker:
