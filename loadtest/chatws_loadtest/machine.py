@@ -21,8 +21,11 @@ def describe_machine() -> dict[str, str]:
 
 
 def describe_software(packages: Iterable[str]) -> dict[str, str]:
-    """Return the versions of these installed packages and of Python, by name."""
-    return {name: version(name) for name in packages} | {"Python": platform.python_version()}
+    """Return the versions of these installed packages, and the version and kind of Python, by name."""
+    python = platform.python_version()
+    if procfs.is_python_shared():
+        python += " in a shared library"
+    return {name: version(name) for name in packages} | {"Python": python}
 
 
 def raise_file_limit() -> int:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from chatws_loadtest.procfs import cpu_seconds, find_listener
+from chatws_loadtest.procfs import cpu_seconds, find_listener, is_python_shared
 from tests.support.ports import free_port
 
 
@@ -32,3 +32,8 @@ def test_listener_of_a_port_is_found() -> None:
 
 def test_unused_port_has_no_listener() -> None:
     assert find_listener(free_port()) is None
+
+
+def test_kind_of_the_interpreter_is_that_named_by_the_dynamic_linker() -> None:
+    libraries = subprocess.run(["ldd", sys.executable], capture_output=True, text=True, check=True).stdout
+    assert is_python_shared() is ("/libpython3." in libraries)
