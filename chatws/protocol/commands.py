@@ -24,12 +24,12 @@ class Authenticate(Wire, frozen=True, kw_only=True):
 class ConnectAuth(Authenticate, frozen=True, kw_only=True):
     """Payload of CONNECT: credentials, and the ``pid`` of the client's previous connection if it reconnects.
 
-    ``offset`` is the last ``recovery_offset`` of that connection. A client that catches up by itself sets ``recovery``
-    to ``off`` and receives no offsets.
+    ``offset`` is the last ``recovery_offset`` of that connection; socket.io-client-dart sends null if it received none.
+    A client that catches up by itself sets ``recovery`` to ``off`` and receives no offsets.
     """
 
-    pid: str | UnsetType = UNSET
-    offset: str | UnsetType = UNSET
+    pid: str | None = None
+    offset: str | None = None
     recovery: Literal["on", "off"] = "on"
 
 

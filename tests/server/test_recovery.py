@@ -119,6 +119,17 @@ async def test_server_that_has_delivered_less_than_the_client_received_repeats_n
     assert await received(observer) == [("conv-1", 1), ("conv-1", 2), ("conv-1", 3)]
 
 
+async def test_client_without_an_offset_reconnects_with_null_in_its_place(chat: RunningChat) -> None:
+    agent = await chat.agent()
+    await agent.call("set_presence", {"status": "busy"})
+    pid = agent.accepted["pid"]
+    await agent.close()
+    returned = await chat.connect({"token": chat.token(), "pid": pid, "offset": None})
+    assert returned.accepted["pid"] != pid
+    record = chat.parts.presence.users["agent-1"]
+    assert [connection.choice for connection in record.connections] == ["busy"]
+
+
 async def test_recovered_connection_keeps_the_chosen_status(chat: RunningChat) -> None:
     customer = await joined(chat, CUSTOMER, "conv-1")
     agent = await joined(chat, {"token": chat.token()}, "conv-1")

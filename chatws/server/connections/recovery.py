@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping
 
 import msgspec
-from msgspec import UNSET
 
 from chatws.protocol.commands import ConnectAuth
 from chatws.protocol.entities import Conversation, Message
@@ -143,7 +142,7 @@ class Recovery:
 
 async def recover(services: Services, connection: Connection, credentials: ConnectAuth) -> None:
     """Recover a connection authenticated in CONNECT, which then keeps its previous ``pid``, if it sent an offset."""
-    if credentials.pid is UNSET or credentials.offset is UNSET:
+    if credentials.pid is None or credentials.offset is None:
         return
     is_own = is_pid_of(credentials.pid, services.store.epoch, connection.user_id)
     positions = decode_offset(credentials.offset) if is_own else None

@@ -55,7 +55,7 @@ class SocketAdapter:
         socket.pid = socket.id
         try:
             credentials = _read_auth(auth)
-            if credentials.pid is not UNSET:
+            if credentials.pid is not None:
                 connection.previous_pid = credentials.pid[:MAX_PID_CHARS]
             if credentials.token is UNSET and credentials.session_id is UNSET:
                 socket.hold_admission()
