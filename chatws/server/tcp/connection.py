@@ -131,6 +131,15 @@ class HttpConnection(web.RequestHandler):
         self.connection_lost(None)
         return True
 
+    def close(self) -> None:
+        """Close the connection after the request in progress; at once if aiohttp has not begun to read any.
+
+        Otherwise aiohttp would begin with a later request, ignore it, and let the shutdown wait for its task.
+        """
+        super().close()
+        if not self._has_begun:
+            self.force_close()
+
     def expire_head(self) -> None:
         """Close the connection, with a response unless one is in progress."""
         if self.transport is not None and self.is_idle:
