@@ -42,7 +42,7 @@ from chatws.engine.transport import PacketReceiver, Transport
 from chatws.engine.upgrade import upgrade
 from chatws.engine.upgrade_request import HttpRequest, UpgradeRequest
 from chatws.engine.websocket import accept_websocket
-from chatws.engine.ws_handshake import UpgradedResponse
+from chatws.engine.ws_handshake import UpgradedResponse, handshake_response
 from chatws.wire.engineio import EnginePacketType, OpenPayload
 from chatws.wire.errors import CloseCode
 from chatws.wire.frames import server_frame
@@ -247,9 +247,11 @@ class Server:
         return text_response(self._open_packet(session, upgrades), headers)
 
     def _open_websocket(self, request: HttpRequest) -> None:
+        # First: a request that is not valid must not count as a new session, neither here nor again in ``handle``.
+        response = handshake_response(request)
         session = self._new_session(read_handshake(request, self._trusted))
         try:
-            transport = accept_websocket(self._context, request)
+            transport = accept_websocket(self._context, request, response)
         except BaseException:
             self._context.admission.release(session.handshake.address, was_admitted=False)
             raise

@@ -14,7 +14,7 @@ from chatws.engine.events import DisconnectReason
 from chatws.engine.polling import PollingTransport
 from chatws.engine.session import EngineSession
 from chatws.engine.websocket import WebSocketTransport, accept_websocket
-from chatws.engine.ws_handshake import UpgradedResponse
+from chatws.engine.ws_handshake import UpgradedResponse, handshake_response
 from chatws.wire.engineio import PROBE, EnginePacketType
 from chatws.wire.errors import CloseCode
 from chatws.wire.frames import server_frame
@@ -30,7 +30,7 @@ def upgrade(context: EngineContext, session: EngineSession, request: web.Request
     A second WebSocket for a session is accepted and closed, as the protocol requires.
     """
     polling = session.transport
-    websocket = accept_websocket(context, request)
+    websocket = accept_websocket(context, request, handshake_response(request))
     if isinstance(polling, PollingTransport) and not polling.is_upgrading:
         polling.is_upgrading = True
         context.start_task(_upgrade(context, session, polling, websocket))

@@ -18,7 +18,7 @@ MAX_HEAD_BYTES: Final = 8 * 1024
 _HEAD = re.compile(
     rb"GET (/[A-Za-z0-9._~/-]*)\?([A-Za-z0-9._~=&-]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[\t\x20-\x7e]*\r\n){1,100})\r\n"
 )
-_UNUSUAL = (hdrs.CONTENT_LENGTH, hdrs.TRANSFER_ENCODING, hdrs.EXPECT)
+_UNUSUAL = (hdrs.CONTENT_LENGTH, hdrs.TRANSFER_ENCODING, hdrs.EXPECT, hdrs.SEC_WEBSOCKET_KEY1)
 
 
 class UpgradeRequest(NamedTuple):

@@ -13,7 +13,7 @@ from chatws.engine.session import EngineSession
 from chatws.engine.transport import READ_AHEAD_BYTES, Work
 from chatws.engine.upgrade_request import HttpRequest
 from chatws.engine.write_buffer import WriteBuffer, limit_send_buffer
-from chatws.engine.ws_handshake import detach_connection, handshake_response
+from chatws.engine.ws_handshake import detach_connection
 from chatws.wire.errors import CloseCode, FrameError, WireError
 from chatws.wire.frame_parser import FrameMessage, FrameParser, Role, parse_close
 from chatws.wire.frames import Opcode, close_frame, server_frame
@@ -32,17 +32,10 @@ uvloop delivers up to 8 MB per iteration and connection: as empty frames they de
 """
 
 
-def accept_websocket(context: EngineContext, request: HttpRequest) -> WebSocketTransport:
-    """Answer the upgrade request and take over its connection.
-
-    Raises:
-        web.HTTPBadRequest: it is not a valid WebSocket handshake.
-        ConnectionResetError: the client has disconnected already.
-    """
-    response = handshake_response(request)
+def accept_websocket(context: EngineContext, request: HttpRequest, response: bytes) -> WebSocketTransport:
+    """Answer the upgrade request with the result of ``handshake_response`` and take over its connection."""
     tcp = request.transport
-    if tcp is None or tcp.is_closing():
-        raise ConnectionResetError
+    assert tcp is not None
     limit_send_buffer(tcp, context.options.send_buffer_bytes)
     transport = WebSocketTransport(context, tcp)
     transport.write_response(response)

@@ -57,6 +57,7 @@ def handshake_response(request: HttpRequest) -> bytes:
 
     Raises:
         web.HTTPBadRequest: it is not a valid WebSocket handshake.
+        ConnectionResetError: the client has disconnected already.
     """
     headers = request.headers
     tokens = ",".join(headers.getall(hdrs.CONNECTION, ())).lower().split(",")
@@ -70,6 +71,8 @@ def handshake_response(request: HttpRequest) -> bytes:
     key = headers.get(hdrs.SEC_WEBSOCKET_KEY, "").strip()
     if not _is_key(key):
         raise _bad_request("invalid Sec-WebSocket-Key")
+    if request.transport is None or request.transport.is_closing():
+        raise ConnectionResetError
     accepted = accept_value(key.encode())
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -55,6 +55,7 @@ def test_scheme_of_an_encrypted_connection() -> None:
         HEAD + b"Content-Length: 4\r\n\r\n",
         HEAD + b"transfer-encoding: chunked\r\n\r\n",
         HEAD + b"Expect: 100-continue\r\n\r\n",
+        HEAD + b"Sec-WebSocket-Key1: a\r\n\r\n",
         HEAD + b"Cookie : a\r\n\r\n",
         HEAD + b"Cookie\r\n\r\n",
         HEAD + b": a\r\n\r\n",

@@ -132,6 +132,16 @@ async def test_draining_server_refuses_upgrades_with_503_on_both_ways() -> None:
         assert sites.io.stats.refused_total == {"draining": 2}
 
 
+async def test_invalid_handshake_does_not_count_as_a_new_session() -> None:
+    async with two_sites(EngineOptions(new_sessions_per_s=1)) as sites:
+        sites.io._context.admission._clock = lambda: 0.0
+        for answer in await sites.answers(UPGRADE.replace(b"Version: 13", b"Version: 8")):
+            assert answer.startswith(b"HTTP/1.1 400 ")
+        through_aiohttp, past_it = await sites.answers(UPGRADE)
+        assert through_aiohttp.startswith(b"HTTP/1.1 101 ")
+        assert past_it.startswith(b"HTTP/1.1 503 ")
+
+
 async def test_connection_of_a_taken_upgrade_is_neither_aiohttps_nor_the_listeners() -> None:
     async with two_sites(request_timeout_s=0.2) as sites:
         reader, writer = await asyncio.open_connection("127.0.0.1", sites.ports[1])
@@ -158,11 +168,13 @@ async def test_silent_connection_is_answered_with_408_before_aiohttp_has_begun()
         assert sites.stats.closed == {"head_timeout": 1}
 
 
-async def test_shutdown_closes_a_silent_connection() -> None:
+async def test_shutdown_closes_a_silent_connection_when_it_begins() -> None:
     async with two_sites() as sites:
         reader, writer = await asyncio.open_connection("127.0.0.1", sites.ports[1])
         await until(lambda: sites.stats.open == 1)
-    async with asyncio.timeout(TIMEOUT_S):
-        assert await reader.read() == b""
+        assert sites.runner.server is not None
+        sites.runner.server.pre_shutdown()
+        async with asyncio.timeout(TIMEOUT_S):
+            assert await reader.read() == b""
     writer.close()
     await writer.wait_closed()
