@@ -6,7 +6,15 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from chatws.protocol.entities import ClientMessageId, ConversationStatus, Id, PresenceChoice, Seq, Wire
+from chatws.protocol.entities import (
+    WITHOUT_NUL,
+    ClientMessageId,
+    ConversationStatus,
+    Id,
+    PresenceChoice,
+    Seq,
+    Wire,
+)
 from chatws.protocol.limits import HISTORY_DEFAULT, HISTORY_LIMIT, MAX_CONNECTIONS_LISTED, MAX_TOKEN_BYTES
 
 PageLimit = Annotated[int, Meta(ge=1, le=HISTORY_LIMIT)]
@@ -119,7 +127,9 @@ class Nothing(Wire, frozen=True, kw_only=True):
 class SearchConversations(Wire, frozen=True, kw_only=True):
     """Search for a text in customers' names and in messages, without regard to the case of ASCII letters."""
 
-    text: Annotated[str, Meta(min_length=1, max_length=100)]
+    text: Annotated[
+        str, Meta(min_length=1, max_length=100, pattern=WITHOUT_NUL, description="1 to 100 characters, no NUL")
+    ]
 
 
 class ConversationRef(Wire, frozen=True, kw_only=True):
@@ -195,7 +205,9 @@ class Trace(Wire, frozen=True, kw_only=True):
     with_content: bool = False
 
 
-EmailAddress = Annotated[str, Meta(min_length=3, max_length=254)]
+EmailAddress = Annotated[
+    str, Meta(min_length=3, max_length=254, pattern=WITHOUT_NUL, description="3 to 254 characters, no NUL")
+]
 
 
 class Login(Wire, frozen=True, kw_only=True):

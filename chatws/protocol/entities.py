@@ -18,7 +18,13 @@ UNCLAIMED: Final = frozenset[ConversationStatus](("bot", "queued"))
 """Statuses in which an agent may claim a conversation."""
 
 Id = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z", description="1-64 of A-Z a-z 0-9 _ -")]
-ClientMessageId = Annotated[str, Meta(min_length=1, max_length=64, description="1-64 characters, chosen by the client")]
+WITHOUT_NUL: Final = r"\A[^\x00]*\Z"
+"""Pattern of text that is stored or searched: PostgreSQL takes no NUL."""
+
+ClientMessageId = Annotated[
+    str,
+    Meta(min_length=1, max_length=64, pattern=WITHOUT_NUL, description="1-64 characters, no NUL, chosen by the client"),
+]
 Seq = Annotated[int, Meta(ge=0, le=limits.MAX_SEQ)]
 Timestamp = Annotated[str, Meta(description="RFC 3339, UTC, milliseconds")]
 

@@ -109,7 +109,9 @@ async def test_last_full_page_has_no_cursor(store: Store) -> None:
     assert (await store.conversations(ConversationFilter(limit=2)))[1] is None
 
 
-@pytest.mark.parametrize("cursor", ["", "?", "AAAA", "MQ", "LTEuYQ", "é", "x" * 5, "OTk5OTk5OTk5OTk5OTk5OTk5OTkuYQ"])
+@pytest.mark.parametrize(
+    "cursor", ["", "?", "AAAA", "MQ", "LTEuYQ", "é", "x" * 5, "OTk5OTk5OTk5OTk5OTk5OTk5OTkuYQ", "MS4A"]
+)
 async def test_foreign_cursor_is_rejected(store: Store, cursor: str) -> None:
     with pytest.raises(BadCursor):
         await store.conversations(ConversationFilter(cursor=cursor))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import re
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
@@ -69,6 +69,8 @@ _IS_AFTER_CURSOR = tuple_(conversations.c.updated_at_ms, conversations.c.convers
     bindparam("cursor_ms", type_=conversations.c.updated_at_ms.type),
     bindparam("cursor_id", type_=conversations.c.conversation_id.type),
 )
+_POSITION = re.compile(r"([0-9]{1,19})\.([A-Za-z0-9_-]{1,64})")
+"""Decoded cursor. It comes from a client: PostgreSQL does not take all that Python can decode, for example NUL."""
 _LIMIT = bindparam("row_limit", type_=conversations.c.head_seq.type)
 _STATE = Prepared(
     select(conversations.c.version, conversations.c.status)
@@ -247,10 +249,9 @@ def _encode_cursor(updated_at_ms: int, conversation_id: str) -> str:
 def _decode_cursor(cursor: str) -> tuple[int, str]:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-        updated_at_ms, _, conversation_id = text.partition(".")
-        position = int(updated_at_ms), conversation_id
-    except (ValueError, binascii.Error) as error:
+    except ValueError as error:
         raise BadCursor from error
-    if not conversation_id or not 0 <= position[0] < 2**63:
+    position = _POSITION.fullmatch(text)
+    if position is None or int(position[1]) >= 2**63:
         raise BadCursor
-    return position
+    return int(position[1]), position[2]

@@ -91,6 +91,15 @@ async def test_invalid_body_is_a_bad_request(chat: RunningChat) -> None:
     assert (await chat.get("/api/messages", headers=header))[1]["headSeq"] == 0
 
 
+async def test_text_with_nul_which_postgresql_does_not_take_is_a_bad_request(chat: RunningChat) -> None:
+    answers = [
+        await chat.post("/api/auth/login", {"email": "a\x00@b.c", "password": "x"}),
+        await chat.get("/api/search?text=a%00", headers=bearer(chat.token())),
+        await chat.get("/api/conversations?cursor=MS4A", headers=bearer(chat.token())),
+    ]
+    assert [(status, code_of(body)) for status, body in answers] == [(400, "bad_request")] * 3
+
+
 async def test_body_over_64_kib_is_too_large_also_in_chunks(chat: RunningChat) -> None:
     _, header = await new_session(chat)
     body = json.dumps({"message": "x", "padding": "x" * 65_536}).encode()
