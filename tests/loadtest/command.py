@@ -9,8 +9,6 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from chatws_loadtest.results import Report, ScenarioResult, read_json
 from tests.support.commands import PipedCommand
 from tests.support.preloaded import run_preloaded
@@ -138,9 +136,3 @@ async def check(*options: str) -> tuple[int, dict[str, str]]:
 async def read_until(child: PipedCommand, word: str) -> None:
     """Wait for a line of standard error with this word."""
     await asyncio.to_thread(child.stderr.wait_for, re.escape(word), TIMEOUT_S)
-
-
-def raw_report(folder: Path) -> dict[str, object]:
-    """Decode ``report.json`` without our structs."""
-    fields: dict[str, object] = msgspec.json.decode((folder / "report" / "report.json").read_bytes())
-    return fields

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tests.support.server import ServerProcess
 
 PEOPLE = "people: {anna: agent, ben: customer}\nsteps:\n"
-Play = Callable[..., AbstractAsyncContextManager[PlayReport]]
 
 
 @pytest.fixture

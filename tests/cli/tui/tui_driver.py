@@ -9,7 +9,6 @@ from chatws.client import AgentClient, CustomerClient
 from chatws_cli.tui.app import ChatApp
 from chatws_cli.tui.chat_view import ChatView
 from chatws_cli.tui.controller import ChatController
-from chatws_cli.tui.preferences import Preferences
 from tests.support.chat import until
 
 if TYPE_CHECKING:
@@ -104,6 +103,3 @@ def customer_controller(
     chat: RunningChat, data_dir: Path, conversation_id: str, session_id: str = "ses-grace"
 ) -> ChatController:
     return ChatController(CustomerClient(chat.url, session_id), conversation_id, data_dir, "server")
-
-
-QUIET = Preferences()

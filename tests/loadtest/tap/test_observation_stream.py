@@ -107,4 +107,5 @@ async def test_closed_reading_end_discards_everything() -> None:
     for _ in range(100):
         ends.writer.add_frame(1.0, 1, False, b"\x81" * 100_000, 2)
         ends.writer.send(1.0)
+    assert not ends.writer.is_full
     await ends.writer.close()
