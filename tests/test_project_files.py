@@ -70,6 +70,7 @@ def test_ci_tests_every_python_version_of_the_classifiers() -> None:
     assert job["strategy"]["matrix"]["python"][: len(classified)] == classified
     assert project["requires-python"] == f">={classified[0]}"
     assert "${{ matrix.python }}" in job["container"]["image"]
+    assert job["env"]["PYTHON"] == "python3", ".ci/run would use the Python of the image's Debian"
 
 
 def test_every_script_that_ci_runs_is_in_the_repository() -> None:
