@@ -154,7 +154,7 @@ def read_file(path: Path) -> Layer:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadFile(path, error.strerror or str(error)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadFile(path, f"not TOML: {error}") from None
     for name in content:
         if name not in TABLE:

@@ -186,6 +186,8 @@ def read_json(content: bytes) -> Report:
         report = msgspec.json.decode(content, type=Report)
     except UnicodeDecodeError as problem:
         raise msgspec.DecodeError("not UTF-8 text") from problem
+    except RecursionError as problem:
+        raise msgspec.DecodeError("nested too deeply") from problem
     if report.schema != SCHEMA:
         raise msgspec.ValidationError(f"this is {report.schema!r}, not {SCHEMA!r}")
     return report

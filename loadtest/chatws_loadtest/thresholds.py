@@ -189,6 +189,8 @@ def read_thresholds(path: Path) -> list[Threshold]:
         raise ThresholdError(f"{path} is not UTF-8 text") from problem
     except tomllib.TOMLDecodeError as problem:
         raise ThresholdError(f"{path}: {problem}") from problem
+    except RecursionError as problem:
+        raise ThresholdError(f"{path}: nested too deeply") from problem
     conditions = tables.pop("targets", None)
     if tables or not isinstance(conditions, dict):
         raise ThresholdError(f"{path}: there must be one table, [targets]")

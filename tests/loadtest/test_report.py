@@ -39,6 +39,11 @@ def test_report_of_another_version_is_refused() -> None:
         read_json(write_json(make_report(GOOD)).replace(b"chatws.loadtest/1", b"another/9"))
 
 
+def test_deeply_nested_file_is_no_report() -> None:
+    with pytest.raises(msgspec.DecodeError, match="nested too deeply"):
+        read_json(b'{"new": ' + b"[" * 100_000)
+
+
 @pytest.mark.parametrize("results", [(GOOD,), (BAD, SPARSE)])
 def test_every_number_of_the_page_equals_that_of_the_report(results: tuple[ScenarioResult, ...]) -> None:
     report = make_report(*results)

@@ -111,7 +111,17 @@ def test_file_has_one_or_more_conditions_per_metric(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[targets", "[target]\nlost = '== 0'", "[targets]\nlost = 0", "[targets]\nlost = [1]", "a = 1\n[targets]"],
+    [
+        *(
+            "",
+            "[targets",
+            "[target]\nlost = '== 0'",
+            "[targets]\nlost = 0",
+            "[targets]\nlost = [1]",
+            "a = 1\n[targets]",
+        ),
+        pytest.param("a = " + "[" * 20_000, id="deep"),
+    ],
 )
 def test_invalid_file_is_refused_by_name(tmp_path: Path, content: str) -> None:
     file = tmp_path / "targets.toml"

@@ -130,7 +130,7 @@ def test_relative_paths_in_a_file_are_resolved_against_its_directory(tmp_path: P
     assert (found.tls_cert, found.tls_key) == (tmp_path / "conf" / "cert.pem", Path("/etc/key.pem"))
 
 
-@pytest.mark.parametrize("content", [None, b"port = ", b"\xff"])
+@pytest.mark.parametrize("content", [None, b"port = ", b"\xff", pytest.param(b"port = " + b"[" * 20_000, id="deep")])
 def test_unusable_file_is_reported_with_its_path(tmp_path: Path, content: bytes | None) -> None:
     given = tmp_path / "given.toml"
     if content is not None:

@@ -67,7 +67,7 @@ def load_preferences(file: Path | None = None) -> Preferences:
         chosen = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Preferences)
     except FileNotFoundError:
         return Preferences()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as problem:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, msgspec.ValidationError) as problem:
         raise CommandError(f"{file} cannot be used", str(problem), code=ExitCode.USAGE) from problem
     unknown = sorted(set(chosen.keys) - {key.id for key in KEYS})
     if unknown:

@@ -15,6 +15,7 @@ from chatws_loadtest.chatlog.records import VERSION, ChatlogHeader, Record
 MAX_LINE_BYTES: Final = 4 * 1024 * 1024
 """Longest line that is read: a file without line feeds must not fill the memory."""
 
+_UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode_header = msgspec.json.Decoder(ChatlogHeader).decode
 _decode_record = msgspec.json.Decoder(Record).decode
 
@@ -65,7 +66,7 @@ class RecordStream:
         for number, line in enumerate(self._lines, start=2):
             try:
                 yield _decode_record(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+            except _UNDECODABLE as problem:
                 if line.endswith(b"\n"):
                     raise BrokenLine(self._path, number, _describe(problem)) from problem
                 self.is_cut = True
@@ -85,12 +86,14 @@ def read_chatlog(path: Path) -> Chatlog:
 
 
 def _read_header(path: Path, line: bytes) -> ChatlogHeader:
+    if not line:
+        raise ChatlogUnreadable(path, "the file is empty")
     try:
         version = msgspec.json.decode(line, type=_AnyHeader).version
         if version > VERSION:
             raise NewerVersion(path, version, VERSION)
         return _decode_header(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+    except _UNDECODABLE as problem:
         raise ChatlogUnreadable(path, f"no recording of chatws: line 1: {_describe(problem)}") from problem
 
 
@@ -108,4 +111,6 @@ def _read_lines(path: Path) -> Iterator[bytes]:
 
 
 def _describe(problem: Exception) -> str:
+    if isinstance(problem, RecursionError):
+        return "nested too deeply"
     return "not UTF-8 text" if isinstance(problem, UnicodeDecodeError) else str(problem)

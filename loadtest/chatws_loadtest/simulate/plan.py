@@ -9,6 +9,9 @@ import msgspec
 from msgspec import Meta
 
 from chatws.protocol.entities import PresenceChoice
+from chatws_loadtest.scenario_file.errors import InvalidNode
+from chatws_loadtest.scenario_file.validation import convert
+from chatws_loadtest.scenario_file.yaml_tree import read_tree
 from chatws_loadtest.simulate.cast import AGENTS, CUSTOMERS
 
 MAX_MS = 600_000
@@ -113,21 +116,24 @@ def read_plan(file: Path) -> SimulationPlan:
         PlanError: the file cannot be read or is no plan.
     """
     try:
-        return check_plan(msgspec.yaml.decode(file.read_bytes(), type=SimulationPlan))
+        return check_plan(convert(read_tree(file.read_bytes()), SimulationPlan, "plan"))
     except OSError as problem:
         raise PlanError(f"{file}: {problem.strerror}") from problem
-    except (msgspec.MsgspecError, UnicodeError, PlanError) as problem:
+    except InvalidNode as problem:
+        raise PlanError(f"{file}:{problem.at.line}:{problem.at.column}: {problem.reason}") from problem
+    except PlanError as problem:
         raise PlanError(f"{file}: {problem}") from problem
 
 
 def check_plan(plan: SimulationPlan) -> SimulationPlan:
-    """Return the plan if its names exist.
+    """Return the plan if its names exist, and its texts are unique.
 
     Raises:
-        PlanError: a step names a device, a server or a conversation that the plan does not have.
+        PlanError: a step names a device, a server or a conversation that the plan does not have, or repeats a text.
     """
     servers = {f"s{number}" for number in range(1, plan.servers + 1)}
     people = {*AGENTS, *CUSTOMERS}
+    texts: set[str] = set()
     for device in plan.devices:
         if device.removesuffix(".2") not in people:
             raise PlanError(f"there is no device {device!r}")
@@ -137,4 +143,8 @@ def check_plan(plan: SimulationPlan) -> SimulationPlan:
             raise PlanError(f"step {number}: {step.do} does not take who: {step.who!r}")
         if step.do in CONVERSATION_ACTIONS and step.conversation not in CUSTOMERS:
             raise PlanError(f"step {number}: there is no customer {step.conversation!r}")
+        if step.text in texts:
+            raise PlanError(f"step {number}: the text {step.text!r} occurs twice")
+        if step.text:
+            texts.add(step.text)
     return plan

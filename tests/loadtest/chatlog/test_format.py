@@ -121,7 +121,11 @@ def test_newer_version_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["{", '{"type":"novel","t":1}', '{"type":"open","t":1}', "[]", '{"type":"mark","t":"1"}']
+    "line",
+    [
+        *("{", '{"type":"novel","t":1}', '{"type":"open","t":1}', "[]", '{"type":"mark","t":"1"}'),
+        pytest.param('{"type":"mark","t":1,"new":' + "[" * 100_000, id="deep"),
+    ],
 )
 def test_broken_line_is_named_by_its_number(tmp_path: Path, line: str) -> None:
     file = tmp_path / "a.chatlog"
@@ -133,11 +137,17 @@ def test_broken_line_is_named_by_its_number(tmp_path: Path, line: str) -> None:
         read_chatlog(file)
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"hello\n", b"\xff\xfe\n", b'{"type":"mark","t":1,"text":"x"}\n'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"\n", b"hello\n", b"\xff\xfe\n", b'{"type":"mark","t":1,"text":"x"}\n'),
+        pytest.param(b'{"type":"header","new":' + b"[" * 100_000, id="deep"),
+    ],
+)
 def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "a.chatlog"
     file.write_bytes(content)
-    with pytest.raises(ChatlogUnreadable, match=r"line 1|no recording"):
+    with pytest.raises(ChatlogUnreadable, match=r"line 1|no recording|the file is empty"):
         read_chatlog(file)
 
 

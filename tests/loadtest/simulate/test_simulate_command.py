@@ -65,11 +65,17 @@ def test_page_lists_every_invariant() -> None:
 
 def test_file_that_is_no_plan_is_a_usage_error(tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
-    for text in ("steps: [", "seed: 1", blocks()["yaml"].replace("who: anna,", "who: nina,")):
+    example = blocks()["yaml"]
+    for text, problem in (
+        ("steps: [", ":1:9: not YAML: expected the node content, but found '<stream end>'"),
+        ("seed: 1", ":1:1: plan: the key 'servers' is missing"),
+        ("seed: 2026-13-32", ":1:7: plan: expected a whole number, not 2026-13-32"),
+        (example.replace("who: anna,", "who: nina,"), ": step 3: join does not take who: 'nina'"),
+        (example + example.splitlines()[-1], ": step 7: the text 'm1' occurs twice"),
+    ):
         plan.write_text(text, encoding="utf-8")
         done = run_chatws("simulate", str(plan))
-        assert done.returncode == 2
-        assert done.stderr.startswith(f"chatws simulate: {plan}: ")
+        assert (done.returncode, done.stderr) == (2, f"chatws simulate: {plan}{problem}\n")
 
 
 @pytest.mark.extended
