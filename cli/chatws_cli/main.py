@@ -10,9 +10,9 @@ import typer
 
 from chatws import __version__
 from chatws.exit_codes import ExitCode
+from chatws.standard_streams import abandon_stdout, open_missing_streams
 from chatws_cli.errors import CommandError
 from chatws_cli.lazy_group import LazyGroup
-from chatws_cli.output import abandon_stdout, open_missing_streams
 
 app = typer.Typer(
     cls=LazyGroup,

@@ -20,11 +20,6 @@ def print_json(value: object) -> None:
     sys.stdout.flush()
 
 
-def abandon_stdout() -> None:
-    """Redirect standard output to /dev/null after its reader has gone, for the last flush of the interpreter."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def watch_stdout_reader(loop: asyncio.AbstractEventLoop, gone: Callable[[], object]) -> None:
     """Call ``gone`` as soon as the reader of standard output closes its end, if that is a pipe.
 
@@ -43,16 +38,6 @@ def watch_stdout_reader(loop: asyncio.AbstractEventLoop, gone: Callable[[], obje
 
     # The writing end of a pipe never becomes readable: the event loop reports its error condition, which is the close.
     loop.add_reader(descriptor, report)
-
-
-def open_missing_streams() -> None:
-    """Open /dev/null in place of the standard streams that the caller has closed.
-
-    Python sets such a stream to None, and the next file opened, for example the database, would get its descriptor.
-    """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open until the process ends
 
 
 def hint(text: str) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import signal
+from chatws.interrupts import end_at_interrupts
 
 if __name__ == "__main__":
-    # Ctrl-C during the imports ends the program without a traceback; later the command stops its processes in order.
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from chatws_loadtest.cli import main
-
+    with end_at_interrupts():
+        from chatws_loadtest.cli import main
     main()

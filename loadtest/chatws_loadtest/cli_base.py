@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from chatws.exit_codes import ExitCode
+from chatws.standard_streams import abandon_stdout
 from chatws_loadtest.errors import CommandExit
+
+DEBUG_VARIABLE = "CHATWS_DEBUG"
+"""Set to show tracebacks; ``chatws --debug`` sets it."""
 
 JwtSecretFile = Annotated[
     Path | None, typer.Option(help="Key that agents' tokens are signed with (HS256).", metavar="FILE")
@@ -40,5 +46,20 @@ def run_app(app: typer.Typer, name: str) -> None:
     try:
         app(prog_name=name)
     except CommandExit as exit_:
-        print(f"{name}: {exit_.line}", file=sys.stderr)
-        sys.exit(exit_.code)
+        _fail(name, exit_.line, exit_.code)
+    except SystemExit as end:
+        # Typer turns a BrokenPipeError into exit code 1.
+        if isinstance(end.__context__, BrokenPipeError):
+            abandon_stdout()
+            sys.exit(ExitCode.BROKEN_PIPE)
+        raise
+    except Exception as problem:  # a bug is reported in one line
+        if os.environ.get(DEBUG_VARIABLE, "") not in {"", "0"}:
+            raise
+        line = f"this is a bug: {type(problem).__name__}: {problem}; run it again with {DEBUG_VARIABLE}=1"
+        _fail(name, line, ExitCode.FAILED)
+
+
+def _fail(name: str, line: str, code: ExitCode) -> None:
+    print(f"{name}: {line}", file=sys.stderr)
+    sys.exit(code)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
 from contextlib import closing
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chatws import __version__
+from chatws.exit_codes import ExitCode
 from chatws_cli.lazy_group import MODULES
 from tests.support.commands import UnreadCommand, run_chatws
 from tests.support.preloaded import CHATWS, run_preloaded
@@ -184,6 +186,30 @@ def test_commands_run_with_closed_standard_streams(shared_server: ServerProcess,
     line = ["bash", "-c", f"{script} <&- >&-"]
     done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_programs_run_with_closed_standard_streams(tmp_path: Path) -> None:
+    script = f"exec {shlex.join([str(CHATWS), 'timeline', str(tmp_path / 'missing'), '--screen'])}"
+    done = subprocess.run(["bash", "-c", f"{script} <&- >&-"], capture_output=True, text=True, timeout=60, check=False)
+    line = "chatws timeline: --screen needs a terminal; without it, the command writes a page\n"
+    assert (done.returncode, done.stderr) == (ExitCode.USAGE, line)
+
+
+def test_ctrl_c_during_the_imports_ends_the_command_silently() -> None:
+    script = """
+import os, signal, sys
+from chatws_cli.program import run
+
+class Interrupter:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupter())
+run()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
 
 def test_session_that_cannot_be_saved_is_reported_in_one_line(shared_server: ServerProcess) -> None:

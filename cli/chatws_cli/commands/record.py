@@ -13,4 +13,4 @@ app = make_app()
 @app.command(**PROGRAM_OPTIONS)
 def record(ctx: typer.Context) -> None:
     """Record the traffic of Socket.IO clients in a .chatlog."""
-    execute_program("chatws_loadtest.tap.record_command", ctx.args)
+    execute_program("chatws_loadtest.tap.record_program", ctx.args)

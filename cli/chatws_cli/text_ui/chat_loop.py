@@ -11,8 +11,8 @@ from chatws.client import AgentClient, ClientError, ConnectionChange, OutboxFull
 from chatws.exit_codes import ExitCode
 from chatws.protocol.events import ConversationUpdated
 from chatws.protocol.responses import InboxAck
+from chatws.standard_streams import abandon_stdout
 from chatws_cli.exit_signals import handle_exit_signals
-from chatws_cli.output import abandon_stdout
 from chatws_cli.text_ui.inbox import InboxList
 
 if TYPE_CHECKING:

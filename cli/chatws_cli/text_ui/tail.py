@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from chatws.client import AgentClient, ConnectionChange, Event, MessageReceived
 from chatws.exit_codes import ExitCode
 from chatws.protocol.events import ConversationUpdated
+from chatws.standard_streams import abandon_stdout
 from chatws_cli.exit_signals import handle_exit_signals
-from chatws_cli.output import abandon_stdout, print_json, watch_stdout_reader
+from chatws_cli.output import print_json, watch_stdout_reader
 from chatws_cli.presentation.sanitize import clean_line, excerpt
 from chatws_cli.text_ui.json_records import ack_of, record_of
 from chatws_cli.text_ui.renderer import TextRenderer

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.live import Live
 
 from chatws.exit_codes import ExitCode
+from chatws.standard_streams import abandon_stdout
 from chatws_cli.exit_signals import handle_exit_signals
-from chatws_cli.output import abandon_stdout, print_json
+from chatws_cli.output import print_json
 from chatws_cli.top.poller import Frame, MetricsPoller
 from chatws_cli.top.table import line, record, table
 

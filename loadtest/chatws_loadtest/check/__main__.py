@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import signal
+from chatws.interrupts import end_at_interrupts
 
 if __name__ == "__main__":
-    # Nothing needs cleaning up, so Ctrl-C ends the program at once, without a traceback.
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from chatws_loadtest.check.command import main
-
+    with end_at_interrupts():
+        from chatws_loadtest.check.command import main
     main()

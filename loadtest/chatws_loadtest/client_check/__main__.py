@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-if __name__ == "__main__":
-    from chatws_loadtest.client_check.command import main
+from chatws.interrupts import end_at_interrupts
 
+if __name__ == "__main__":
+    with end_at_interrupts():
+        from chatws_loadtest.client_check.command import main
     main()

@@ -6,5 +6,5 @@ Modules: ``tap_server`` and ``tapped_connection`` (the proxy), ``http_stream``, 
 (rooms, ids and contents by the mapping), ``message_pairs`` and ``storms`` (flags), ``fault_rules``, ``fault_injector``,
 ``injected_connection`` and ``poll_injection`` (faults), ``masking``, ``tap_records``, ``record_text``,
 ``record_filter`` and ``line_writer`` (output), ``screen_state`` and ``screen``, ``tap_options``, ``supervised_tap``,
-``command``, ``record_command`` and ``chatlog_output`` (``chatws record``).
+``command``, ``record_program``, ``record_command`` and ``chatlog_output`` (``chatws record``).
 """

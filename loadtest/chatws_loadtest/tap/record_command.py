@@ -107,7 +107,3 @@ def write_recording(
 
 def _cannot_write(output: Path, problem: OSError) -> str:
     return f"{output} cannot be written: {problem.strerror}"
-
-
-if __name__ == "__main__":
-    main()

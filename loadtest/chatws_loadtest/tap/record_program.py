@@ -1,0 +1,10 @@
+"""Program of ``chatws record``."""
+
+from __future__ import annotations
+
+from chatws.interrupts import end_at_interrupts
+
+if __name__ == "__main__":
+    with end_at_interrupts():
+        from chatws_loadtest.tap.record_command import main
+    main()
