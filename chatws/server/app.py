@@ -151,9 +151,9 @@ def make_services(
     """
     registry = ConnectionRegistry(settings)
     cluster = ClusterPublisher(bus, settings.inbox_update_ms, metrics.bus_wait)
-    hub = Hub(namespace, store, metrics, cluster, _typing_factory(settings, namespace, registry, cluster))
+    hub = Hub(namespace, store, metrics, cluster, _typing_factory(settings, clock, namespace, registry, cluster))
     inbox = Inbox(namespace, settings.inbox_update_ms, cluster, hub)
-    absences = AbsenceTimers(settings.assignee_offline_ms / 1000)
+    absences = AbsenceTimers(settings.assignee_offline_ms / 1000, clock)
     presence = PresenceManager(
         settings.presence_grace_ms,
         clock=clock,
@@ -226,7 +226,7 @@ def _per_minute(settings: Settings, count: int) -> AddressRateLimiter:
 
 
 def _typing_factory(
-    settings: Settings, namespace: Namespace, registry: ConnectionRegistry, cluster: ClusterPublisher
+    settings: Settings, clock: Clock, namespace: Namespace, registry: ConnectionRegistry, cluster: ClusterPublisher
 ) -> TypingFactory:
     def make(conversation_id: str) -> ConversationTyping:
         room = room_name(conversation_id)
@@ -240,7 +240,7 @@ def _typing_factory(
         def publish(user: User, is_typing: bool) -> None:  # noqa: FBT001  likewise
             cluster.publish_typing(conversation_id, user, is_typing=is_typing)
 
-        return ConversationTyping(settings, emit, publish)
+        return ConversationTyping(settings, clock, emit, publish)
 
     return make
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
 from contextlib import suppress
 from typing import Any
 
@@ -130,14 +129,12 @@ async def customer_of(server: ServerProcess, number: int) -> tuple[Peer, str]:
 
 
 async def test_sigterm_under_load_loses_no_acked_message(start_server: StartServer) -> None:
-    server = await asyncio.to_thread(start_server, "--limits", "off")
+    # A drain that waited for its end would take longer than `terminate` waits.
+    server = await asyncio.to_thread(start_server, "--limits", "off", "--set", "drain_ms=300000")
     customers = [await customer_of(server, number) for number in range(10)]
     tasks = [asyncio.create_task(send_until_closed(*customer)) for customer in customers]
     await asyncio.gather(*(peer.expect("message_received", seq=20) for peer, _ in customers))
-    began = time.monotonic()
-    code = await asyncio.to_thread(server.terminate)
-    assert time.monotonic() - began < 10
-    assert code == 143
+    assert await asyncio.to_thread(server.terminate) == 143
     results = await asyncio.gather(*tasks)
     assert [peer.close_code for peer, _ in customers] == [1012] * 10
     await asyncio.to_thread(server.start)

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import jwt
-
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat
 from tests.support.peer import Peer
 
 MESSAGE = {"conversationId": "conv-1", "content": "hello"}
-
-
-def short_token(chat: RunningChat, ttl_s: float = 0.5) -> str:
-    now = chat.clock.now_ms() / 1000
-    claims = {"sub": "agent-1", "role": "admin", "iat": now, "exp": now + ttl_s}
-    return jwt.encode(claims, (chat.settings.data_dir / "secret").read_bytes().strip())
 
 
 async def connect_and_join(chat: RunningChat, token: str) -> Peer:
@@ -25,20 +17,28 @@ async def connect_and_join(chat: RunningChat, token: str) -> Peer:
 
 
 async def test_warning_arrives_before_expiry(start_chat: StartChat) -> None:
-    chat = await start_chat(token_expiring_ms=200)
-    agent = await chat.connect({"token": short_token(chat, 0.4)})
+    chat = await start_chat(token_expiring_ms=20_000)
+    agent = await chat.connect({"token": chat.token(ttl_s=60)})
+    await agent.settle()
+    assert not agent.seen("auth_expiring")
+    chat.clock.advance(41)
     warning = await agent.expect("auth_expiring")
-    assert 0 < warning["inMs"] <= 200
+    assert 0 < warning["inMs"] < 20_000
 
 
 async def test_token_shorter_than_the_warning_time_is_warned_at_once(chat: RunningChat) -> None:
-    agent = await chat.connect({"token": short_token(chat, 30)})
+    agent = await chat.connect({"token": chat.token(ttl_s=30)})
     assert 0 < (await agent.expect("auth_expiring"))["inMs"] <= 30_000
 
 
 async def test_connection_is_closed_after_the_grace_period_and_can_reconnect(start_chat: StartChat) -> None:
-    chat = await start_chat(token_grace_ms=100)
-    agent = await chat.connect({"token": short_token(chat)})
+    chat = await start_chat(token_grace_ms=30_000)
+    agent = await chat.connect({"token": chat.token(ttl_s=30)})
+    await agent.expect("auth_expiring")
+    chat.clock.advance(40)
+    await agent.settle()
+    assert not agent.seen("error")
+    chat.clock.advance(21)
     assert (await agent.expect("error"))["code"] == "token_expired"
     await agent.wait_closed()
     assert not agent.disconnected
@@ -57,11 +57,14 @@ async def test_sends_after_expiry_are_rejected_until_renewal(chat: RunningChat) 
 
 async def test_renewed_connection_is_not_closed_at_the_old_expiry(start_chat: StartChat) -> None:
     chat = await start_chat(token_grace_ms=100)
-    token = short_token(chat, 0.8)
+    token = chat.token(ttl_s=30)
     renewed, other = await connect_and_join(chat, token), await chat.connect({"token": token})
+    for agent in (renewed, other):
+        await agent.expect("auth_expiring")
     ack = await renewed.call("refresh_token", {"token": chat.token()})
     assert ack["success"]
     assert ack["userId"] == "agent-1"
+    chat.clock.advance(31)
     await other.wait_closed()
     assert (await renewed.call("send_message", MESSAGE))["success"]
     assert not renewed.seen("error")

@@ -168,7 +168,7 @@ async def test_repeat_through_another_server_gets_the_first_ack_and_is_shown_onc
 
 
 async def test_typing_reaches_the_other_server_ends_with_the_message_and_expires(start_cluster: StartCluster) -> None:
-    cluster = await start_cluster(typing_expire_ms=500)
+    cluster = await start_cluster(typing_expire_ms=60_000)
     agent, customer = await cluster.pair()
     await agent.call("typing_start", "conv-1")
     assert (await customer.expect("typing_indicator"))["isTyping"] is True
@@ -178,6 +178,7 @@ async def test_typing_reaches_the_other_server_ends_with_the_message_and_expires
     assert (await customer.expect("typing_indicator"))["isTyping"] is True
     assert (await customer.call("join_conversation", "conv-1"))["typing"] == ["agent-1"]
     cluster.buses[0].freeze()  # the end is not published, so that the typing must expire
+    cluster.servers[1].clock.advance(61)
     assert (await customer.expect("typing_indicator"))["isTyping"] is False
     await settle_all(agent, customer)
     assert not customer.seen("typing_indicator") + agent.seen("typing_indicator")

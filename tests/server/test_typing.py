@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from tests.server.conftest import StartChat
@@ -61,13 +59,15 @@ async def test_typing_expires_by_itself(start_chat: StartChat) -> None:
 
 
 async def test_repeated_start_extends_typing_and_is_not_sent_again(start_chat: StartChat) -> None:
-    chat = await start_chat(typing_expire_ms=1000)
+    chat = await start_chat(typing_expire_ms=LONG_MS)
     agent, customer = await chat.pair()
     for _ in range(2):
         await agent.call("typing_start", "conv-1")
-        await asyncio.sleep(0.6)
+        chat.clock.advance(0.6 * LONG_MS / 1000)
     await customer.settle()
     assert shown(customer) == [True]
+    chat.clock.advance(0.6 * LONG_MS / 1000)
+    await customer.expect("typing_indicator", isTyping=True)
     await customer.expect("typing_indicator", isTyping=False)
 
 

@@ -140,17 +140,15 @@ def start_expiry_timer(services: Services, connection: Connection) -> None:
         return
     left_ms = identity.expires_at_ms - services.clock.now_ms()
     warning_ms = max(0, left_ms - services.settings.token_expiring_ms)
-    loop = asyncio.get_running_loop()
-    connection.expiry = loop.call_later(warning_ms / 1000, _warn_of_expiry, services, connection)
+    connection.expiry = services.clock.call_later(warning_ms / 1000, _warn_of_expiry, services, connection)
 
 
 def _warn_of_expiry(services: Services, connection: Connection) -> None:
     assert connection.identity is not None
     left_ms = max(0, connection.identity.expires_at_ms - services.clock.now_ms())
     connection.socket.emit("auth_expiring", AuthExpiring(in_ms=left_ms))
-    loop = asyncio.get_running_loop()
     delay_s = (left_ms + services.settings.token_grace_ms) / 1000
-    connection.expiry = loop.call_later(delay_s, _close_expired, connection)
+    connection.expiry = services.clock.call_later(delay_s, _close_expired, connection)
 
 
 def _close_expired(connection: Connection) -> None:

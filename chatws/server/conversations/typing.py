@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Hashable
 
 from chatws.protocol.entities import User
+from chatws.server.clock import Clock
 from chatws.server.requests.rate_limit import TokenBucket
 from chatws.settings import Settings
 
@@ -46,10 +47,11 @@ class TypingState:
 class ConversationTyping:
     """Typing users of one conversation."""
 
-    __slots__ = ("_emit", "_expire_s", "_publish", "_settings", "_states")
+    __slots__ = ("_clock", "_emit", "_expire_s", "_publish", "_settings", "_states")
 
-    def __init__(self, settings: Settings, emit: TypingListener, publish: TypingListener) -> None:
+    def __init__(self, settings: Settings, clock: Clock, emit: TypingListener, publish: TypingListener) -> None:
         self._settings = settings
+        self._clock = clock
         self._expire_s = settings.typing_expire_ms / 1000
         self._emit = emit
         """Broadcasts to the members here."""
@@ -59,17 +61,17 @@ class ConversationTyping:
 
     def start(self, user: User, source: Hashable) -> None:
         """Mark a source as typing; it expires ``typing_expire_ms`` after the last call."""
-        loop = asyncio.get_running_loop()
+        now = self._clock.monotonic()
         state = self._states.get(user.user_id)
         if state is None:
             settings = self._settings
-            state = TypingState(user, TokenBucket(settings.typing_per_s, settings.typing_burst, loop.time()))
+            state = TypingState(user, TokenBucket(settings.typing_per_s, settings.typing_burst, now))
             self._states[user.user_id] = state
         if (earlier := state.expiries.get(source)) is not None:
             earlier.cancel()
-        state.expiries[source] = loop.call_later(self._expire_s, self.stop, user.user_id, source)
-        if state.is_typing_here and (state.published_at is None or loop.time() - state.published_at >= RENEW_S):
-            state.published_at = loop.time()
+        state.expiries[source] = self._clock.call_later(self._expire_s, self.stop, user.user_id, source)
+        if state.is_typing_here and (state.published_at is None or now - state.published_at >= RENEW_S):
+            state.published_at = now
             self._publish(user, True)
         self._update(state)
 
@@ -126,12 +128,11 @@ class ConversationTyping:
     def _update(self, state: TypingState) -> None:
         if state.shown is bool(state.expiries) or state.flush is not None:
             return
-        loop = asyncio.get_running_loop()
-        wait_s = state.bucket.take(loop.time())
+        wait_s = state.bucket.take(self._clock.monotonic())
         if not wait_s:
             self._broadcast(state)
         else:
-            state.flush = loop.call_later(wait_s, self._flush, state)
+            state.flush = self._clock.call_later(wait_s, self._flush, state)
 
     def _flush(self, state: TypingState) -> None:
         state.flush = None

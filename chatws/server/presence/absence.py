@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from chatws.protocol.entities import User
+from chatws.server.clock import Clock
 
 
 class AbsenceTimers:
@@ -13,8 +14,9 @@ class AbsenceTimers:
     The queue of reported agents holds at most one entry per timer and needs no other bound.
     """
 
-    def __init__(self, delay_s: float) -> None:
+    def __init__(self, delay_s: float, clock: Clock) -> None:
         self._delay_s = delay_s
+        self._clock = clock
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._due: asyncio.Queue[str] = asyncio.Queue()
 
@@ -24,8 +26,7 @@ class AbsenceTimers:
             return
         if (earlier := self._timers.get(user.user_id)) is not None:
             earlier.cancel()  # the agent was online in between: only this absence counts
-        timer = asyncio.get_running_loop().call_later(self._delay_s, self._expire, user.user_id)
-        self._timers[user.user_id] = timer
+        self._timers[user.user_id] = self._clock.call_later(self._delay_s, self._expire, user.user_id)
 
     async def wait_due(self) -> str:
         """Return the user id of the next agent whose timer ends; the agent may be online again."""
