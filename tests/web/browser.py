@@ -24,9 +24,23 @@ from playwright.async_api import (
 )
 
 CLOSE_TIMEOUT_S = 10.0
+TYPING_TIMEOUT_S = 30.0
 
 VIEWPORT: ViewportSize = {"width": 1280, "height": 720}
 """Size of a page by default."""
+
+LAUNCH_TIMEOUT_MS = 100_000
+"""Beside the other tests' processes, Chromium needs 20 s to start."""
+
+WATCH_TEXTS = """element => {
+  element.texts = [element.textContent];
+  new MutationObserver(() => element.texts.push(element.textContent)).observe(element, { childList: true });
+}"""
+"""Function that records all texts of an element, also one that is gone before a busy test can look at it."""
+
+WAIT_FOR_TEXT = """async (element, text) => {
+  while (!element.texts.some((one) => one.includes(text))) await new Promise((resolve) => setTimeout(resolve, 20));
+}"""
 
 CHROMIUM_OPTIONS = ("--no-sandbox", "--disable-gpu")
 """Containers have no user namespaces for the sandbox, and only pages of the tests are opened. Software rendering by a
@@ -177,6 +191,15 @@ class ChatWindow:
 
     async def expect_connected(self) -> None:
         await expect(self.status).to_have_attribute("data-state", "connected")
+
+    async def watch_typing(self) -> None:
+        """Record what is shown about typing, for `expect_typing`."""
+        await self.typing.evaluate(WATCH_TEXTS)
+
+    async def expect_typing(self, text: str) -> None:
+        """Wait until the other user was shown as typing since `watch_typing`; that ends by itself after seconds."""
+        async with asyncio.timeout(TYPING_TIMEOUT_S):
+            await self.typing.evaluate(WAIT_FOR_TEXT, text)
 
 
 async def connected_panels(page: Page) -> tuple[ChatWindow, ChatWindow]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from chatws.server.frontend.static import VENDOR
 from tests.server.conftest import cheap_hashes  # noqa: F401  a fixture
 from tests.support.chat import RunningChat
 from tests.support.tools import require_tool, skip_if_missing
-from tests.web.browser import CHROMIUM_OPTIONS, CLOSE_TIMEOUT_S, BrowserProfiles, ReusedPage
+from tests.web.browser import CHROMIUM_OPTIONS, CLOSE_TIMEOUT_S, LAUNCH_TIMEOUT_MS, BrowserProfiles, ReusedPage
 from tests.web.dashboard_support import Workplace, open_dashboard
 from tools.services.programs import find_chromium
 
@@ -65,7 +65,9 @@ async def browser(assets: None) -> AsyncIterator[Browser]:  # noqa: ARG001  requ
     with skip_if_missing():
         program = find_chromium()
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=CHROMIUM_OPTIONS)
+        browser = await playwright.chromium.launch(
+            executable_path=program, args=CHROMIUM_OPTIONS, timeout=LAUNCH_TIMEOUT_MS
+        )
         yield browser
         with suppress(TimeoutError):
             await asyncio.wait_for(browser.close(), CLOSE_TIMEOUT_S)
@@ -74,13 +76,26 @@ async def browser(assets: None) -> AsyncIterator[Browser]:  # noqa: ARG001  requ
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def workplace(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Workplace]:
+async def shared_workplace(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[Workplace, list[str]]]:
     """Share one server and one page, because loading a page takes longer than most tests of the dashboard."""
     browsers = BrowserProfiles(browser)
     async with RunningChat(tmp_path_factory.mktemp("workplace")) as chat:
-        yield Workplace(chat, await open_dashboard(chat, browsers, viewport={"width": 1920, "height": 800}))
+        page = await open_dashboard(chat, browsers, viewport={"width": 1920, "height": 800})
+        yield Workplace(chat, page), browsers.console_errors
         await browsers.close()
     assert browsers.console_errors == []
+
+
+@pytest.fixture
+def workplace(shared_workplace: tuple[Workplace, list[str]]) -> Iterator[Workplace]:
+    """Provide the shared server and page, and fail the test, not a later one, if the page logged an error."""
+    shared, errors = shared_workplace
+    yield shared
+    logged = errors.copy()
+    errors.clear()
+    assert logged == []
 
 
 @pytest.fixture(scope="session")

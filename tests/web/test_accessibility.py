@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures
 async def test_test_page_is_accessible(
     chat_server: RunningChat, browsers: BrowserProfiles, appearances: tuple[Appearance, ...]
 ) -> None:
+    browsers.ignore_interrupted_handshakes = True
     page = await browsers.open(f"{chat_server.url}/websocket-test.html")
     customer, agent = await connected_panels(page)
     await customer.send("Hello")

@@ -27,6 +27,11 @@ async def test_long_list_loads_on_demand_and_changes_only_the_row_of_an_event(
 ) -> None:
     dashboard = await open_dashboard(chat_server, browsers, viewport={"width": 1440, "height": 800})
     await expect(dashboard.locator("#list-empty")).to_contain_text("New ones appear here by themselves.")
+    empty = await dashboard.locator("#list-empty").bounding_box()
+    filters = await dashboard.locator("#filters").bounding_box()
+    assert empty is not None
+    assert filters is not None
+    assert empty["y"] - (filters["y"] + filters["height"]) < 40
     ann = await customer_of(chat_server, "Ann", "Hi", email="ann@example.com")
     store = chat_server.parts.store
     conversation = await store.conversation(ann.conversation_id)

@@ -173,6 +173,7 @@ async def test_complete_agent_chat_flow(
 
 
 async def test_best_practices(start_chat_server: StartChatServer, browsers: BrowserProfiles, example: Any) -> None:
+    browsers.ignore_interrupted_handshakes = True
     async with EmbeddingSite() as host_site:
         chat_server = await start_chat_server(cors_origin=(host_site.url,))
         page = await open_app(host_site, chat_server, browsers)

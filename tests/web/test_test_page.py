@@ -25,8 +25,10 @@ async def test_messages_typing_presence_and_read_marks_reach_both_users_of_one_p
     customer, agent = await connected_panels(await browsers.open(f"{chat_server.url}/websocket-test.html"))
     for panel in (customer, agent):
         await expect(panel.root.locator(".panel-peer .presence")).to_have_text("Online")
+    for panel in (customer, agent):
+        await panel.watch_typing()
     await customer.input.press_sequentially("Hel")
-    await expect(agent.typing).to_contain_text("is typing")
+    await agent.expect_typing("is typing")
     await customer.send("Hello")
     await expect(agent.typing).to_be_empty()
     await agent.send("Good day")
@@ -37,7 +39,7 @@ async def test_messages_typing_presence_and_read_marks_reach_both_users_of_one_p
         await expect(panel.root.locator(".stats")).to_contain_text("last arrival")
     # Nothing is sent after this key: the indicator expires.
     await agent.input.press_sequentially("h")
-    await expect(customer.typing).to_contain_text("Agent is typing")
+    await customer.expect_typing("Agent is typing")
     await expect(customer.typing).to_be_empty()
     # A second page has a conversation of its own.
     other, _ = await connected_panels(await browsers.open(f"{chat_server.url}/websocket-test.html"))
@@ -64,6 +66,7 @@ async def test_offline_browser_and_cut_connection_lose_and_duplicate_nothing(
         await panel.expect_messages("before", "written offline")
     await expect(customer.root.locator(".stats")).to_contain_text("1 reconnections")
     browsers.ignore_network_errors = False
+    browsers.ignore_interrupted_handshakes = True
     await customer.root.get_by_role("button", name="Cut connection").click()
     await expect(customer.status).to_have_text("Reconnecting…")
     for text in ("one", "two"):
