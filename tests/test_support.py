@@ -30,7 +30,7 @@ def is_listening(port: int) -> bool:
 
 def user_of(server: ServerProcess, session_id: str) -> str:
     request = urllib.request.Request(f"{server.url}/api/sessions/current", headers={"X-Session-Id": session_id})  # noqa: S310 - our own server
-    with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - as above
+    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - as above
         user_id: str = json.load(response)["userId"]
     return user_id
 

@@ -60,4 +60,4 @@ async def test_connection_ends_when_the_server_is_killed(server: ServerProcess) 
     connection = await connect("127.0.0.1", server.port, credentials, ignore)
     assert connection.ended.done() is False
     server.kill()
-    assert await asyncio.wait_for(connection.ended, timeout=10)
+    assert await asyncio.wait_for(connection.ended, timeout=30)

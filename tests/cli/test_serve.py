@@ -29,7 +29,7 @@ def test_startup_message_has_the_address_first_and_then_commands(start_server: S
     assert f"chatws agent --url {server.url} --data-dir {tmp_path / 'd'}" in text
     assert f"chatws customer --url {server.url}" in text
     assert f"test page  {server.url}/websocket-test.html" in text
-    with urllib.request.urlopen(f"{server.url}/health", timeout=10) as response:  # noqa: S310 - our own
+    with urllib.request.urlopen(f"{server.url}/health", timeout=30) as response:  # noqa: S310 - our own
         assert json.load(response)["websocket"]["connections"] == 0
 
 

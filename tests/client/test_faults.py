@@ -44,7 +44,7 @@ async def test_packet_sent_during_a_cut_does_not_delay_the_reconnect(chat: Runni
             await asyncio.sleep(0)
         faults.cut_connection(ann.client)
         # Without the repeated cancellation, a lost one takes the 30 s of the library's write loop.
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(25):
             await ann.wait_for(lambda listener: listener.states.count("connected") == 2)
         assert (await pending.done).seq == 1
 
@@ -64,8 +64,8 @@ async def test_frozen_connection_transfers_nothing_until_it_thaws(chat: RunningC
         for listener in (ann, bob):
             await stack.enter_async_context(listener.client)
             await listener.client.join_conversation("c1")
-        assert faults.freeze_connection(ann.client, 1.0)
-        assert not faults.freeze_connection(ann.client, 1.0), "one freeze at a time"
+        assert faults.freeze_connection(ann.client, 3.0)
+        assert not faults.freeze_connection(ann.client, 3.0), "one freeze at a time"
         pending = ann.client.post_message("c1", "delayed")
         await bob.client.send_message("c1", "from outside")
         assert (ann.contents, pending.done.done()) == ([], False)

@@ -85,6 +85,6 @@ class ClusterEnvironment:
 
 
 def _connections(url: str) -> int:
-    with urllib.request.urlopen(f"{url}/health", timeout=10) as response:  # noqa: S310  the test's own server
+    with urllib.request.urlopen(f"{url}/health", timeout=30) as response:  # noqa: S310  the test's own server
         count: int = json.load(response)["websocket"]["connections"]
     return count

@@ -30,7 +30,7 @@ def workers(postgres: PostgresServer, tmp_path: Path) -> Iterator[ServerProcess]
 
 
 async def test_users_on_different_workers_chat_and_all_servers_stop_together(workers: ServerProcess) -> None:
-    await asyncio.to_thread(workers.stdout.wait_for, "development mode", 10)
+    await asyncio.to_thread(workers.stdout.wait_for, "development mode", 60)
     lines = workers.stdout.lines
     first, second = (line.removeprefix("listening on ") for line in lines if line.startswith("listening on "))
     names = [url.removeprefix("http://") for url in (first, second)]

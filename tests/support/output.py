@@ -50,7 +50,7 @@ class OutputLines:
 
     def join(self) -> None:
         """Wait until all output has been read; call it after the child has exited."""
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=60)
 
     def _read(self) -> None:
         with self._stream:

@@ -20,8 +20,8 @@ from tests.support.preloaded import CHATWS, PreloadedProcess, run_preloaded
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-START_TIMEOUT_S = 30.0
-END_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
+END_TIMEOUT_S = 60.0
 
 
 class SessionBody(TypedDict):
@@ -144,7 +144,7 @@ class ServerProcess:
         """Start a customer session over REST."""
         request = urllib.request.Request(f"{self.url}/api/sessions", data=b"{}", method="POST")  # noqa: S310 - our server
         request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - our own loopback address
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - our own loopback address
             body: SessionBody = json.load(response)
         return body
 

@@ -56,7 +56,7 @@ class TerminalProcess:
         """Send keys."""
         os.write(self._keyboard, keys.encode())
 
-    def wait_for(self, pattern: str, timeout_s: float = 30.0) -> re.Match[str]:
+    def wait_for(self, pattern: str, timeout_s: float = 60.0) -> re.Match[str]:
         """Wait until the output matches a pattern.
 
         Raises:
@@ -76,7 +76,7 @@ class TerminalProcess:
 
     def wait(self) -> int:
         """Wait for the end of the program and of its output; return the exit code."""
-        code = self.child.wait(timeout=30)
+        code = self.child.wait(timeout=60)
         self._close_screen()
         return code
 

@@ -141,7 +141,7 @@ class TmuxWindow:
         """Close the window while the program runs."""
         self._tmux.run("kill-session", "-t", self._name)
 
-    def wait_for_exit(self, process: int, timeout_s: float = 20.0) -> None:
+    def wait_for_exit(self, process: int, timeout_s: float = 60.0) -> None:
         """Wait for the end of a process that is not a child of this one.
 
         Raises:
@@ -168,7 +168,7 @@ class TmuxWindow:
     def resize(self, columns: int, rows: int) -> None:
         self._tmux.run("resize-window", "-t", self._name, "-x", str(columns), "-y", str(rows))
 
-    def wait_for(self, pattern: str, timeout_s: float = 30.0) -> str:
+    def wait_for(self, pattern: str, timeout_s: float = 60.0) -> str:
         """Wait until the screen matches a pattern, and return its text.
 
         Raises:
@@ -176,7 +176,7 @@ class TmuxWindow:
         """
         return self._wait(lambda text: re.search(pattern, text) is not None, f"no {pattern!r}", timeout_s)
 
-    def wait_until_absent(self, pattern: str, timeout_s: float = 30.0) -> str:
+    def wait_until_absent(self, pattern: str, timeout_s: float = 60.0) -> str:
         return self._wait(lambda text: re.search(pattern, text) is None, f"still {pattern!r}", timeout_s)
 
     def _wait(self, condition: Callable[[str], bool], problem: str, timeout_s: float) -> str:

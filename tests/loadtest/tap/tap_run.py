@@ -15,7 +15,7 @@ from chatws_loadtest.tap.packet_analyser import AnalysisOptions
 from chatws_loadtest.tap.tap_records import TapRecord
 from chatws_loadtest.tap.tap_server import TapOptions, TapServer
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 class TapRun:

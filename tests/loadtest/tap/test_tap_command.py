@@ -24,7 +24,7 @@ from tests.support.server import environment_of_children
 if TYPE_CHECKING:
     from tests.support.server import ServerProcess
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 USAGE, INTERRUPTED, TERMINATED, BROKEN_PIPE = 2, 130, 143, 141
 
 

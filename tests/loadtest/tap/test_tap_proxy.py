@@ -79,7 +79,7 @@ async def test_pages_and_rest_pass_through(shared_server: ServerProcess) -> None
 
 
 def read(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - our own loopback address
+    with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310 - our own loopback address
         body: bytes = response.read()
     return body
 
