@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVarTuple
+from weakref import ref
 
 import aiohttp
 from aiohttp import web
@@ -33,7 +35,8 @@ class MovableClock(SystemClock):
 
     def __init__(self) -> None:
         self._moved_s = 0.0
-        self._timers: list[tuple[float, asyncio.TimerHandle, Callable[[], object]]] = []
+        # Weak: a cancelled timer keeps nothing alive.
+        self._timers: list[tuple[float, ref[asyncio.TimerHandle], ref[partial[object]]]] = []
 
     def now_ms(self) -> int:
         return super().now_ms() + round(self._moved_s * 1000)
@@ -42,8 +45,9 @@ class MovableClock(SystemClock):
         return super().monotonic() + self._moved_s
 
     def call_later(self, delay_s: float, callback: Callable[[*Args], object], *args: *Args) -> asyncio.TimerHandle:
-        timer = super().call_later(delay_s, callback, *args)
-        self._timers.append((self.monotonic() + delay_s, timer, lambda: callback(*args)))
+        call = partial(callback, *args)
+        timer = super().call_later(delay_s, call)
+        self._timers.append((self.monotonic() + delay_s, ref(timer), ref(call)))
         return timer
 
     def advance(self, seconds: float) -> None:
@@ -52,10 +56,11 @@ class MovableClock(SystemClock):
         now, loop_now = self.monotonic(), asyncio.get_running_loop().time()
         due = [entry for entry in self._timers if entry[0] <= now]
         self._timers = [entry for entry in self._timers if entry[0] > now]
-        for _, timer, run in due:
-            if not timer.cancelled() and timer.when() > loop_now:
+        for _, timer_ref, call_ref in due:
+            timer, call = timer_ref(), call_ref()
+            if timer is not None and call is not None and not timer.cancelled() and timer.when() > loop_now:
                 timer.cancel()
-                run()
+                call()
 
 
 class RunningChat:
