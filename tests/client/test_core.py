@@ -251,6 +251,8 @@ def test_token_renewal_is_requested_once_at_a_time() -> None:
     (emit,) = session.token_renewed("fresh", 0.0)
     assert isinstance(emit, effects.Emit)
     assert emit.name == Command.REFRESH_TOKEN
+    assert effects.RenewToken() not in session.event(Event.AUTH_EXPIRING, AuthExpiring(in_ms=1), 0.0)
+    session.ack(emit.command_id, Ok(), 0.0)
     assert effects.RenewToken() in session.event(Event.AUTH_EXPIRING, AuthExpiring(in_ms=1), 0.0)
 
 

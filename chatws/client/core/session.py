@@ -186,6 +186,8 @@ class ChatSession:
         if request is None:
             return self._finish(now)
         self._counters.record_ack(now - request.sent_at)
+        if request.name == Command.REFRESH_TOKEN:
+            self._renewing = False
         if not isinstance(reply, RefusedReply):
             self._effects += self._ack_handler.accepted(request, reply)
             if self._cursors.peers.has_unconfirmed:
@@ -211,14 +213,17 @@ class ChatSession:
             # without a subject do not count: a server need not acknowledge them.
             if request.subject is not None and self._last_received_at <= request.sent_at:
                 self._drop("no answer from the server")
+            if request.name == Command.REFRESH_TOKEN:
+                self._renewing = False
             self._effects += self._ack_handler.timed_out(request, now)
         return self._finish(now)
 
     def token_renewed(self, token: str | None, now: float) -> list[Effect]:
         """Send the user's fresh token on the open connection; None when there is none."""
-        self._renewing = False
         if token is not None and self.connection.is_up:
             self._emit(Command.REFRESH_TOKEN, RefreshToken(token=token), None, now)
+        else:
+            self._renewing = False
         return self._finish(now)
 
     # Inputs from the user
