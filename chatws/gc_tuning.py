@@ -5,8 +5,11 @@ from __future__ import annotations
 import gc
 
 _YOUNG_COLLECTIONS = 2
-"""Collections of new objects before one of those that survived them, which would otherwise stop a server that has
-just accepted thousands of connections for 0.1 s. The sum of the pauses is the same."""
+"""Collections of the youngest generation before one of the middle generation.
+
+With Python's default of 10, the latter stops a server for 0.1 s that has just accepted thousands of connections. The
+sum of the pauses is the same.
+"""
 
 
 def tune_gc(threshold: int) -> None:

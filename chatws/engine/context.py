@@ -71,7 +71,7 @@ class EngineContext:
 
     @cached_property
     def disconnect_limiter(self) -> LoopLimiter:
-        """Limiter of the WebSockets whose end is handled."""
+        """Limiter of the WebSockets whose end is handled in one event-loop iteration."""
         return LoopLimiter(self.loop, _DISCONNECTS_PER_ITERATION)
 
     def start_task(self, work: Coroutine[None, None, None]) -> None:

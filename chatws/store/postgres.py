@@ -210,7 +210,7 @@ class PostgresConnection:
         return self._connection
 
     async def connect(self) -> object:
-        """Open the driver's connection; called by the engine."""
+        """Open the driver's connection; called by SQLAlchemy's engine."""
         settings = {"application_name": APPLICATION_NAME, "jit": "off"}
         if self._timeout_s is not None:
             # PostgreSQL times out before this client, and so releases the locks of a server frozen in a transaction.
@@ -235,7 +235,7 @@ _opening: ContextVar[PostgresConnection] = ContextVar("_opening")
 
 @cache
 def _engine(*, writes: bool) -> AsyncEngine:
-    """Return the engine of all connections of this process: it compiles each statement once for all of them."""
+    """Return SQLAlchemy's engine of all connections of this process: it compiles each statement once for them."""
     if not writes:
         # A read is one snapshot. Writers lock the rows that they check, and see everything committed before.
         return _engine(writes=True).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

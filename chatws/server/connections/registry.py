@@ -72,7 +72,7 @@ class Connection:
         self.identity: Identity | None = None
         """Set when the credentials were accepted."""
         self.joined: dict[str, bool] = {}
-        """Ids of the joined conversations in the order of joining, and whether the members know the user."""
+        """Ids of the joined conversations in the order of joining, each with whether its members know of the user."""
         self.choice: PresenceChoice = "online"
         self.chosen_ms = 0
         """Time of the choice; 0 if the user has chosen nothing on this client."""

@@ -1,7 +1,7 @@
 """TCP listener of the server: bounds connections before HTTP is read, and the time that a client takes for a request.
 
 aiohttp bounds neither: clients that send their requests slowly would take every file descriptor, and the log would not
-show it.
+show it. Ordinary WebSocket upgrades go to the engine, all other requests to aiohttp.
 """
 
 from chatws.server.tcp.connection import UpgradeTaker

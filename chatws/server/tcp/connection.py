@@ -123,7 +123,7 @@ class HttpConnection(web.RequestHandler):
         super().connection_made(transport)
 
     def _is_taken(self, data: bytes, transport: asyncio.Transport) -> bool:
-        """Pass an upgrade request on; aiohttp then drops the connection as in ``engine.ws_handshake``."""
+        """Pass an upgrade request to the engine; return whether it took the connection, which aiohttp then drops."""
         request = parse_upgrade(data, transport)
         if self._take_upgrade is None or request is None or not self._take_upgrade(request):
             return False
