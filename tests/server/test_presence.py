@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from typing import Any
 
 import pytest
 
 from chatws.server.presence import state
+from chatws.store.interface import Unavailable
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat, until
 from tests.support.messages import ANN
@@ -132,6 +134,32 @@ async def test_statuses_of_devices_that_do_not_return_are_kept_up_to_a_limit(sta
         await tab.close()
         await until(lambda: len(record.connections) == 1)
     assert len(record.closed_choices) == state.MAX_CLOSED_CHOICES
+
+
+async def test_user_is_announced_by_the_join_that_succeeds_although_an_earlier_one_fails(
+    chat: RunningChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer = await chat.customer()
+    await customer.call("join_conversation", "conv-1")
+    tabs = [await chat.agent() for _ in range(2)]
+    read, entered, fails = chat.parts.store.snapshot, asyncio.Event(), asyncio.Event()
+
+    async def fail_first(*args: Any) -> Any:
+        if entered.is_set():
+            return await read(*args)
+        entered.set()
+        await fails.wait()
+        raise Unavailable("test")
+
+    monkeypatch.setattr(chat.parts.store, "snapshot", fail_first)
+    failing = asyncio.create_task(tabs[0].call("join_conversation", "conv-1"))
+    await entered.wait()
+    assert (await tabs[1].call("join_conversation", "conv-1"))["success"]
+    fails.set()
+    assert not (await failing)["success"]
+    assert (await tabs[0].call("join_conversation", "conv-1"))["success"]
+    await customer.settle()
+    assert statuses(customer) == ["online"]
 
 
 async def test_busy_takes_precedence_over_online_and_online_over_away(chat: RunningChat) -> None:

@@ -119,10 +119,8 @@ class Recovery:
                 socket.emit("recovery_offset", encode_offset(positions.items()))
         for missed in self._missed:
             assert missed.conversation is not None
-            was_member = services.membership.is_member(connection.user_id, missed.conversation_id)
             services.hub.enter(connection, missed.conversation)
-            if not was_member:
-                services.presence.joined(connection.user_id, missed.conversation_id)
+            services.presence.joined(connection.user_id, missed.conversation_id)
 
     async def _deliver_unnoticed(self) -> None:
         """Deliver messages that were stored between the read and the subscription to other servers' notifications."""

@@ -53,7 +53,6 @@ async def join_conversation(
     if not connection.socket.connected:
         raise ChatError(ErrorCode.NOT_JOINED, "The connection has ended.")
     was_joined = conversation.conversation_id in connection.joined
-    was_member = services.membership.is_member(connection.user_id, conversation.conversation_id)
     if not isinstance(payload, str):
         services.hub.withdraw_offsets(connection)  # the client restores its position itself
     hosted = services.hub.enter(connection, conversation)
@@ -67,8 +66,7 @@ async def join_conversation(
         raise
     services.hub.emit_offset(connection)
     connection.socket.emit("joined_conversation", JoinedConversation(conversation_id=conversation.conversation_id))
-    if not was_member:
-        services.presence.joined(connection.user_id, conversation.conversation_id)
+    services.presence.joined(connection.user_id, conversation.conversation_id)
     return ack
 
 

@@ -92,13 +92,16 @@ class PresenceManager:
             self._publish_entry(user)
 
     def joined(self, user_id: str, room: str) -> None:
-        """Announce that the user's first connection here has joined a conversation."""
+        """Announce that a connection of the user has joined a conversation, unless its members know of the user."""
         user = self._users.get(user_id)
         if user is None:
             return  # disconnected meanwhile
+        is_known = room in user.announced_rooms()
+        user.announce(room)
+        if is_known:
+            return
         if user_id not in self._remote.users_in(room):
             self._observer.user_joined(user.presence(), room)
-        user.announce(room)
         self._publish_membership(user, room)
 
     def left(self, user_id: str, room: str) -> None:
