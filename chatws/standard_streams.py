@@ -1,7 +1,8 @@
-"""Standard streams that the caller has closed, or whose reader has gone."""
+"""Standard streams that the caller has closed, whose encoding lacks a character, or whose reader has gone."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -16,6 +17,15 @@ def open_missing_streams() -> None:
             stream = open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123, SIM115 - open until the process ends
             os.set_inheritable(stream.fileno(), True)
             setattr(sys, name, stream)
+
+
+def replace_unencodable_characters() -> None:
+    """Print a question mark for each character that the encoding of standard output lacks, instead of failing.
+
+    Python does so for standard error only. Also UTF-8 lacks a form for the bytes of file names that are not UTF-8.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="replace")
 
 
 def abandon_stdout() -> None:

@@ -10,7 +10,7 @@ import typer
 
 from chatws import __version__
 from chatws.exit_codes import ExitCode
-from chatws.standard_streams import abandon_stdout, open_missing_streams
+from chatws.standard_streams import abandon_stdout, open_missing_streams, replace_unencodable_characters
 from chatws_cli.errors import CommandError
 from chatws_cli.lazy_group import LazyGroup
 
@@ -48,6 +48,7 @@ def chatws(
 def run() -> None:
     """Run the command given in argv and exit with its code."""
     open_missing_streams()
+    replace_unencodable_characters()
     try:
         app()
     except CommandError as problem:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from chatws.exit_codes import ExitCode
-from chatws.standard_streams import abandon_stdout
+from chatws.standard_streams import abandon_stdout, replace_unencodable_characters
 from chatws_loadtest.errors import CommandExit
 
 DEBUG_VARIABLE = "CHATWS_DEBUG"
@@ -43,6 +43,7 @@ def make_app() -> typer.Typer:
 
 def run_app(app: typer.Typer, name: str) -> None:
     """Run the command, and exit with its code."""
+    replace_unencodable_characters()
     try:
         app(prog_name=name)
     except CommandExit as exit_:

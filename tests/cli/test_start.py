@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import signal
 import subprocess
@@ -234,3 +235,9 @@ def test_terminated_demo_leaves_no_files(tmp_path: Path) -> None:
         child.terminate()
         assert (child.wait(timeout=60), child.errors) == (143, "")
     assert not list(tmp_path.iterdir())
+
+
+def test_characters_that_the_output_cannot_encode_are_replaced() -> None:
+    done = run_chatws("config", "show", "--set", "data_dir=/é", env={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^data_dir +/\? ", done.stdout, re.MULTILINE)

@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.cli_base import DEBUG_VARIABLE, make_app, run_app
-from tests.support.commands import UnreadCommand
+from tests.support.commands import UnreadCommand, run_chatws
 
 PROGRAMS = (
     *("", ".check", ".chatlog_timeline", ".client_check", ".replay", ".scenario_file", ".simulate", ".tap"),
@@ -63,3 +64,10 @@ def test_bug_is_one_line_and_debug_raises_it(
     monkeypatch.setenv(DEBUG_VARIABLE, "1")
     with pytest.raises(ZeroDivisionError):
         run_app(app, "chatws fail")
+
+
+def test_characters_that_the_output_cannot_encode_are_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "é.yaml"
+    file.write_text("people: {ben: customer}\nsteps: [{ben: {send: Hello}}]\n", encoding="utf-8")
+    done = run_chatws("run", "--check", str(file), env={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path}/?.yaml: 1 person, 1 step\n", "")
