@@ -76,8 +76,7 @@ def timeline(
         raise CommandExit(str(problem), ExitCode.USAGE) from problem
     found = analyse(log, ChatEventNames.of_mapping(find_mapping(mapping)))
     if screen:
-        _show_screen(found, explain_message)
-        return
+        raise typer.Exit(_show_screen(found, explain_message))
     if explain_message is not None:
         _explain(found, explain_message, as_json=as_json)
         return
@@ -95,7 +94,7 @@ def _require_terminal() -> None:
         raise CommandExit("--screen needs a terminal; without it, the command writes a page", ExitCode.USAGE)
 
 
-def _show_screen(found: ChatlogAnalysis, message: str | None) -> None:
+def _show_screen(found: ChatlogAnalysis, message: str | None) -> ExitCode:
     from chatws_loadtest.chatlog_timeline.screen import TimelineScreen  # noqa: PLC0415 - Textual takes long to import
 
     if message is not None:
@@ -104,7 +103,8 @@ def _show_screen(found: ChatlogAnalysis, message: str | None) -> None:
     if message is not None:
         state.go_to_message(message)
     tune_gc(GC_THRESHOLD)
-    TimelineScreen(state).run()
+    code = TimelineScreen(state).run()
+    return ExitCode.FAILED if code is None else code
 
 
 def _find_message(found: ChatlogAnalysis, name: str) -> RecordedMessage:

@@ -14,6 +14,7 @@ from chatws.exit_codes import ExitCode
 from chatws_loadtest.chatlog_timeline.diagram_view import DiagramView
 from chatws_loadtest.chatlog_timeline.room_list import ALL_ROOMS, RoomList
 from chatws_loadtest.chatlog_timeline.screen_state import TimelineScreenState
+from chatws_loadtest.screen_signals import exit_on_signals
 from chatws_loadtest.text_summary import printable
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ class TimelineScreen(App[ExitCode]):
         Binding("slash", "filter", "Filter"),
         Binding("r", "rooms", "Rooms"),
         Binding("question_mark", "keys", "Keys", key_display="?"),
-        Binding("q,ctrl+c", "leave", "Quit"),
+        Binding("q", "leave", "Quit"),
+        Binding("ctrl+c", "interrupt", show=False, priority=True),
         Binding("escape", "clear", show=False),
     ]
     ENABLE_COMMAND_PALETTE = False
@@ -83,6 +85,7 @@ class TimelineScreen(App[ExitCode]):
 
     def on_mount(self) -> None:
         """Show the first row."""
+        exit_on_signals(self)
         self._diagram.focus()
         self._show()
 
@@ -159,6 +162,10 @@ class TimelineScreen(App[ExitCode]):
     def action_leave(self) -> None:
         """End the screen."""
         self.exit(ExitCode.DONE)
+
+    def action_interrupt(self) -> None:
+        """End the screen as a signal does."""
+        self.exit(ExitCode.INTERRUPTED)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Show the rows of the filter."""

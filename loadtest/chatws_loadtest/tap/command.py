@@ -98,9 +98,9 @@ def show_screen(arguments: Sequence[str]) -> ExitCode:
     """
     from chatws_loadtest.tap.screen import run_screen  # noqa: PLC0415 - Textual takes long to import
 
-    code, line = run_screen(arguments)
-    if code is not ExitCode.DONE:
-        raise CommandExit(line.partition(": ")[2], code)
+    code, failure = run_screen(arguments)
+    if failure:
+        raise CommandExit(failure.partition(": ")[2], code)
     return code
 
 

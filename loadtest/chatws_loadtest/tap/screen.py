@@ -6,6 +6,7 @@ The proxy is a process of its own, whose JSON lines the screen reads: drawing do
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Sequence
 from typing import ClassVar, Final
@@ -19,6 +20,9 @@ from textual.events import Resize
 from textual.widgets import DataTable, Footer, Input, Static
 
 from chatws.exit_codes import ExitCode
+from chatws_loadtest.exit_signals import SIGNAL_CODES
+from chatws_loadtest.screen_signals import exit_on_signals
+from chatws_loadtest.tap import line_writer
 from chatws_loadtest.tap.record_text import SIGNS, describe
 from chatws_loadtest.tap.screen_state import TapScreenState
 from chatws_loadtest.tap.tap_records import TapRecord
@@ -27,7 +31,9 @@ REFRESH_S: Final = 0.25
 NARROW: Final = 80
 """Width below which the list of connections is hidden at first."""
 
-MAX_LINE_BYTES: Final = 1024 * 1024
+MAX_LINE_BYTES: Final = 1 + line_writer.MAX_BYTES
+"""Longest line that is read: the process writes none that exceeds its own limit."""
+
 _STYLES: Final = {"flag": "bold red", "rule": "magenta", "close": "dim", "http": "dim"}
 
 _decode = msgspec.json.Decoder(TapRecord).decode
@@ -50,7 +56,8 @@ class TapScreen(App[ExitCode]):
         Binding("slash", "filter", "Filter"),
         Binding("f", "flags", "Flags"),
         Binding("c", "connections", "Connections"),
-        Binding("q,ctrl+c", "leave", "Quit"),
+        Binding("q", "leave", "Quit"),
+        Binding("ctrl+c", "interrupt", show=False, priority=True),
         Binding("escape", "clear", "Clear", show=False, priority=True),
     ]
     ENABLE_COMMAND_PALETTE = False
@@ -82,6 +89,7 @@ class TapScreen(App[ExitCode]):
 
     def on_mount(self) -> None:
         """Start the process."""
+        exit_on_signals(self)
         self.query_one("#connections", DataTable).add_columns("#", "user", "via", "events", "flags")
         self.query_one("#events", DataTable).add_columns("s", "#", "", "what")
         if self.size.width >= NARROW:
@@ -134,6 +142,10 @@ class TapScreen(App[ExitCode]):
         """End the screen."""
         self.exit(ExitCode.DONE)
 
+    def action_interrupt(self) -> None:
+        """End the screen as a signal does."""
+        self.exit(ExitCode.INTERRUPTED)
+
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while the words are typed."""
         self.state.set_filter(event.value)
@@ -161,13 +173,21 @@ class TapScreen(App[ExitCode]):
                 group.create_task(self._read_notices(child.stderr))
                 while line := await child.stdout.readline():
                     self.state.apply(_decode(line))
-            await child.wait()
-            self.failure = self._notice or self._address
-            self.exit(ExitCode(child.returncode or 0))
+            self._end(await child.wait())
         finally:
             if child.returncode is None:
                 child.terminate()
                 await asyncio.shield(child.wait())
+
+    def _end(self, status: int) -> None:
+        """Exit with the code of the process, which has ended by itself, or by a signal to all processes of the tap."""
+        if status < 0:
+            self.failure = f"chatws tap: the proxy was killed ({signal.Signals(-status).name})"
+            self.exit(ExitCode.FAILED)
+            return
+        if status not in SIGNAL_CODES.values():
+            self.failure = self._notice or self._address
+        self.exit(ExitCode(status))
 
     async def _read_notices(self, stderr: asyncio.StreamReader) -> None:
         async for line in stderr:
@@ -215,7 +235,7 @@ class TapScreen(App[ExitCode]):
 
 
 def run_screen(arguments: Sequence[str]) -> tuple[ExitCode, str]:
-    """Show the screen of a tap with these arguments; return the exit code, and the line of a failed start."""
+    """Show the screen of a tap with these arguments; return the exit code, and the last line of a tap that failed."""
     screen = TapScreen([sys.executable, "-m", "chatws_loadtest.tap", *arguments, "--json"])
     code = screen.run()
     return (ExitCode.FAILED if code is None else code), screen.failure

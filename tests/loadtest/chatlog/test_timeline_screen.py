@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -215,6 +216,11 @@ def test_screen_in_a_terminal_begins_at_a_message_and_restores_the_terminal(tmp_
     window.wait_for("Page Up")
     window.press("q")
     window.wait_for("exit code 0")
+    assert window.is_clean
+    window.start("timeline", str(file), "--screen")
+    window.wait_for("Fault.*Filter.*Rooms.*Quit")
+    window.signal(signal.SIGTERM)
+    window.wait_for("exit code 143")
     assert window.is_clean
     assert not (tmp_path / "a.html").exists()
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
+from chatws.exit_codes import ExitCode
+from chatws_loadtest.tap.screen import TapScreen
 from chatws_loadtest.tap.screen_state import MAX_CONNECTIONS, MAX_EVENTS, TapScreenState
 from chatws_loadtest.tap.tap_records import TapRecord
 from tests.loadtest.tap.test_tap_command import talk
+from tests.support.chat import until
 from tests.support.ports import free_port
 from tests.support.tmux import Tmux
 
@@ -55,6 +59,29 @@ def test_screen_shows_pairs_pauses_and_filters(shared_server: ServerProcess, tmu
     window.press("q")
     window.wait_for("exit code 0")
     assert window.is_clean
+
+
+def test_screen_restores_the_terminal_when_a_signal_ends_it(shared_server: ServerProcess, tmux: Tmux) -> None:
+    window = tmux.open("tap", 60, 24)
+    window.start("tap", shared_server.url)
+    window.wait_for("0 open, 0 events, 0 flags")
+    window.press("/", "C-c")
+    window.wait_for("exit code 130")
+    assert window.is_clean
+    window.start("tap", shared_server.url)
+    window.wait_for("0 open, 0 events, 0 flags")
+    window.signal(signal.SIGTERM)
+    window.wait_for("exit code 143")
+    assert window.is_clean
+
+
+async def test_screen_ends_when_its_proxy_is_killed() -> None:
+    screen = TapScreen(["sh", "-c", "echo 'chatws tap: http://127.0.0.1:9 forwards' >&2; kill -KILL $$"])
+    async with screen.run_test() as pilot:
+        await until(lambda: screen.return_value is not None)
+        await pilot.pause()
+    assert screen.return_value is ExitCode.FAILED
+    assert screen.failure == "chatws tap: the proxy was killed (SIGKILL)"
 
 
 def test_screen_of_a_port_in_use_ends_with_one_line(shared_server: ServerProcess, tmux: Tmux) -> None:
