@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
     from tests.support.server import ServerProcess
     from tests.support.tmux import TmuxWindow
+
+
+INDICATOR_S = 3.0
+MAX_REPETITIONS = 10
 
 
 @pytest.fixture
@@ -34,6 +39,17 @@ def start_agent(window: TmuxWindow, server: ServerProcess, tmp_path: Path, name:
     window.start("agent", *options)
 
 
+def type_until_shown(writer: TmuxWindow, text: str, reader: TmuxWindow, indicator: str) -> None:
+    """Type a text, and go on typing until the indicator is seen: it lasts 3 s, in which a busy machine may miss it."""
+    writer.write(text)
+    for _ in range(MAX_REPETITIONS):
+        with suppress(AssertionError):
+            reader.wait_for(indicator, timeout_s=INDICATOR_S)
+            return
+        writer.press("x", "BSpace")
+    reader.wait_for(indicator)
+
+
 def end(window: TmuxWindow, key: str, code: int) -> None:
     """Quit, and check that the normal screen is restored."""
     window.press(key)
@@ -53,8 +69,7 @@ def test_a_support_case_is_handled_by_keys_alone(server: ServerProcess, tmux: Tm
     # List, open, reply.
     ada.wait_for(r"1 [●○] Grace(.|\n)*Grace \(customer\): Where is my parcel\?")
     grace.wait_for("✓✓ you: Where is my parcel")
-    ada.write("Let me look")
-    grace.wait_for("ada is typing…")
+    type_until_shown(ada, "Let me look", grace, "ada is typing…")
     grace.wait_until_absent("is typing")
     ada.press("Enter")
     grace.wait_for(r"ada \(agent\): Let me look")
@@ -161,8 +176,7 @@ def test_the_demo_shows_both_sides_of_one_conversation(tmux: Tmux) -> None:
     window.start("demo")
     window.wait_for("Tab switches sides")
     window.wait_for("with Grace|Grace, queued")
-    window.write("hello agent")
-    window.wait_for("Grace is typing…")
+    type_until_shown(window, "hello agent", window, "Grace is typing…")
     window.press("Enter")
     window.wait_for("✓✓ you: hello agent")
     window.wait_for(r"│.*Grace \(customer\): hello agent")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from chatws.protocol.webhook_signature import WebhookSigner, new_secret
 from tests.support.commands import PipedCommand
 from tests.support.output import OutputLines
+from tests.support.ports import free_port
 from tests.support.server import environment_of_children
 
 if TYPE_CHECKING:
@@ -74,8 +75,7 @@ def test_receiver_of_the_page_accepts_events_and_refuses_forged_ones(start_serve
     secret = new_secret()
     (tmp_path / "secret").write_text(secret)
     (tmp_path / "secret").chmod(0o600)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     variables = {**environment_of_children(), "CHATWS_WEBHOOK_SECRET": secret, "PORT": str(port)}
     receiver = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=variables)
     assert receiver.stdout is not None

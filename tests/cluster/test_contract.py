@@ -119,17 +119,26 @@ async def test_typing_and_read_marks_reach_the_other_server_once(peers: ClusterP
         assert (await customer.call(event, conversation))["success"]
         shown = await agent.expect("typing_indicator", userId=session["userId"])
         assert shown["isTyping"] is is_typing
-    late = await peers.agent("agent-late")  # before the typing begins, which expires in 3 s
-    assert (await customer.call("typing_start", conversation))["success"]
-    await agent.expect("typing_indicator", isTyping=True)
-    # The customer's server reports the typing to the late agent's: before the reply to the join, or right after it.
-    if not (await join(late, session))["typing"]:
-        await late.expect("typing_indicator", userId=session["userId"], isTyping=True)
-    await agent.expect("typing_indicator", isTyping=False)  # not renewed: it expires on this server too
     await agent.call("mark_read", {"conversationId": conversation, "seq": seq})
     assert (await customer.expect("message_read", userId="agent-typing"))["seq"] == seq
     await settle(customer, agent, session=session)
     assert not [*agent.seen("typing_indicator"), *customer.seen("typing_indicator"), *customer.seen("message_read")]
+    late = await peers.agent("agent-late")
+    typing = asyncio.create_task(type_on(customer, conversation))
+    await agent.expect("typing_indicator", isTyping=True)
+    # The customer's server reports the typing to the late agent's: before the reply to the join, or right after it.
+    if not (await join(late, session))["typing"]:
+        await late.expect("typing_indicator", userId=session["userId"], isTyping=True)
+    typing.cancel()
+    await asyncio.gather(typing, return_exceptions=True)
+    await agent.expect("typing_indicator", isTyping=False)  # not renewed: it expires on this server too
+
+
+async def type_on(peer: Peer, conversation_id: str) -> None:
+    """Extend the typing, which otherwise expires in 3 s, until cancelled."""
+    while True:
+        assert (await peer.call("typing_start", conversation_id))["success"]
+        await asyncio.sleep(1)
 
 
 async def test_user_is_offline_when_the_last_connection_on_any_server_closes(peers: ClusterPeers) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from tests.cluster.clients import ClusterClients, FaultPhase
 from tests.cluster.environment import ClusterEnvironment
 from tests.cluster.server_metrics import WaitMetrics, read_wait_metrics
+from tests.support.chat import until
 
 SEED = 20251123
 
@@ -79,6 +80,9 @@ class ClusterFaults:
         await asyncio.sleep(5)
         posted = self._clients.posted()
         await asyncio.sleep(10)
+        # A busy machine may need longer; Redis stays away meanwhile.
+        with suppress(TimeoutError):
+            await until(lambda: not self._clients.incomplete(posted))
         behind = self._clients.incomplete(posted)
         assert not behind, f"the database repaired nothing while Redis was away: {behind[:5]}"
         await asyncio.to_thread(self._redis.start)

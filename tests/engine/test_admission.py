@@ -8,7 +8,7 @@ from aiohttp import WSServerHandshakeError
 
 from chatws.engine import EngineOptions, Server, Socket
 from chatws.engine.admission import AdmissionControl, AdmissionRefused
-from tests.engine.support import close_code, serve, until
+from tests.engine.support import TIMEOUT_S, close_code, serve, until
 
 
 class FakeClock:
@@ -60,7 +60,7 @@ async def test_auth_deadline_restarts_when_an_admitted_client_disconnects(reconn
             if auth is None:
                 socket.hold_admission()
 
-    async with serve(EngineOptions(admission_timeout_s=0.2), prepare) as server:
+    async with serve(EngineOptions(admission_timeout_s=0.5), prepare) as server:
         websocket = await server.open_websocket(connect=False)
         await websocket.send_str('40{"token":"x"}')
         assert (await websocket.receive_str()).startswith("40{")
@@ -75,7 +75,7 @@ async def test_auth_deadline_restarts_when_an_admitted_client_disconnects(reconn
 
 
 async def test_client_that_authenticates_again_in_time_stays_connected() -> None:
-    async with serve(EngineOptions(admission_timeout_s=0.2)) as server:
+    async with serve(EngineOptions(admission_timeout_s=TIMEOUT_S)) as server:
         websocket = await server.open_websocket()
         await websocket.send_str("41")
         await websocket.send_str("40")

@@ -33,8 +33,9 @@ async def test_log_key_metrics_reconnection_rate_and_server_logging(
             assert not client.done(), await client
             await asyncio.sleep(0.1)
         assert await reconnects(server.url) == 2
-        log = server.stderr.text
+        before = server.stderr
         await asyncio.to_thread(server.restart)
+        log = before.text
         rows = await client
     assert [row["step"] for row in rows][1:] == [
         "one of two tabs",

@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -76,6 +76,9 @@ async def test_python_client_repeats_requests_after_their_timeout() -> None:
 
 async def test_python_client_renews_its_token() -> None:
     results = await run_all(AgentSdkTask, "login.exp")
+    if failed := failures(results):
+        # As above.
+        results = await run_all(AgentSdkTask, *failed)
     assert {result.result for result in results} == {CheckOutcome.PASS}
 
 
@@ -162,14 +165,27 @@ def test_page_lists_every_situation_with_its_sentence() -> None:
     assert listed == {row.name: row.what for row in all_situations()}
 
 
-async def run_node_client(folder: Path, code: int, options: Sequence[str], *program: str) -> dict[str, str]:
-    """Check a client of ``tests/node``, and return the result of each situation."""
+async def check_node_client(
+    folder: Path, expected: Mapping[str, str], options: Sequence[str], *program: str
+) -> dict[str, str]:
+    """Check a client of ``tests/node``, and return the result of each situation.
+
+    Situations with another result than expected run again, alone: on a busy machine, a client may miss a time limit.
+    """
+    results = await run_node_client(folder, options, *program)
+    wrong = [name for name, result in results.items() if result != expected[name]]
+    return results | (await run_node_client(folder, only(wrong, 1), *program) if wrong else {})
+
+
+async def run_node_client(folder: Path, options: Sequence[str], *program: str) -> dict[str, str]:
+    """Check a client of ``tests/node`` once."""
     junit = folder / "junit.xml"
     command = ("node", str(NODE_DIR / program[0]), *program[1:])
     done = await run_command("check-client", "--json", "--junit", str(junit), *options, "--", *command)
-    assert (done.returncode, done.stderr) == (code, ""), done.stdout
     document = json.loads(done.stdout)
     results = {row["name"]: row["result"] for row in document["checks"]}
+    code = FAILED if "fail" in results.values() else DONE
+    assert (done.returncode, done.stderr) == (code, ""), done.stdout
     assert sum(document["counts"].values()) == len(results)
     suite = ET.parse(junit).getroot()[0]  # noqa: S314 - written by the command
     assert suite.get("failures") == str(document["counts"]["fail"])
@@ -184,8 +200,9 @@ def only(names: Sequence[str], jobs: int) -> list[str]:
 
 async def test_code_of_the_guide_has_the_predicted_findings(node: NodeRunner, tmp_path: Path) -> None:
     del node  # the fixture has installed the packages
-    results = await run_node_client(tmp_path, FAILED, only(PREDICTED, 2), "guide_client.mjs")
-    assert results == {name: predictions()[name][1].partition(":")[0] for name in results}
+    expected = {name: predictions()[name][1].partition(":")[0] for name in PREDICTED}
+    results = await check_node_client(tmp_path, expected, only(PREDICTED, 2), "guide_client.mjs")
+    assert results == expected
     assert {*results.values()} == {"pass", "fail", "not offered"}
 
 
@@ -200,26 +217,28 @@ async def test_gevent_driver_passes_everywhere() -> None:
 @pytest.mark.extended
 async def test_code_of_the_guide_has_all_predicted_findings(node: NodeRunner, tmp_path: Path) -> None:
     del node  # the fixture has installed the packages
-    results = await run_node_client(tmp_path, FAILED, ["--jobs", "8"], "guide_client.mjs")
-    assert results == {name: result.partition(":")[0] for name, (_, result) in predictions().items()}
+    expected = {name: result.partition(":")[0] for name, (_, result) in predictions().items()}
+    assert await check_node_client(tmp_path, expected, ["--jobs", "8"], "guide_client.mjs") == expected
 
 
 @pytest.mark.parametrize("client", ["widget", pytest.param("admin", marks=pytest.mark.extended)])
 async def test_browser_client_passes_where_it_once_failed(node: NodeRunner, tmp_path: Path, client: str) -> None:
     del node  # the fixture has installed the packages
     names = ("connection.busy", "delivery.malformed", "room.rejoined")
-    results = await run_node_client(tmp_path, DONE, only(names, 1), "checked_browser_client.mjs", client)
-    assert results == dict.fromkeys(names, "pass")
+    expected = dict.fromkeys(names, "pass")
+    results = await check_node_client(tmp_path, expected, only(names, 1), "checked_browser_client.mjs", client)
+    assert results == expected
 
 
 @pytest.mark.extended
 @pytest.mark.parametrize("client", ["widget", "admin"])
 async def test_browser_client_passes_everywhere(node: NodeRunner, tmp_path: Path, client: str) -> None:
     del node  # the fixture has installed the packages
-    results = await run_node_client(tmp_path, DONE, ["--jobs", "8"], "checked_browser_client.mjs", client)
-    assert [name for name, result in results.items() if result != "pass"] == (
-        ["login.expiring", "login.expired"] if client == "widget" else []
-    )
+    expected = {row.name: "pass" for row in all_situations()}
+    if client == "widget":
+        expected |= dict.fromkeys(("login.expiring", "login.expired"), "not offered")
+    results = await check_node_client(tmp_path, expected, ["--jobs", "8"], "checked_browser_client.mjs", client)
+    assert results == expected
 
 
 async def test_example_of_the_page_prints_the_output_of_the_page(tmp_path: Path) -> None:

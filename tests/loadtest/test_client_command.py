@@ -18,13 +18,13 @@ from chatws_loadtest.client_check.checked_client import MAX_LINES, ClientCommand
 from chatws_loadtest.client_check.errors import ClientNotReady
 from chatws_loadtest.client_check.registry import Situation
 from chatws_loadtest.client_check.runner import ClientRunOptions, all_situations, run_situations
-from chatws_loadtest.client_check.situation_context import SituationContext
+from chatws_loadtest.client_check.situation_context import START_S, SituationContext
 from tests.loadtest.checked_clients import SdkTask
 from tests.support.chat import until
 
 URL = "http://127.0.0.1:9"
-START_S = 2.0
-"""Time to the first message, in place of 20 s."""
+NEVER_CONNECTED_S = 2.0
+"""Time to the first message of a client that sends none, in place of 20 s."""
 
 
 @asynccontextmanager
@@ -96,7 +96,7 @@ async def test_command_that_ends_before_it_connects_is_described() -> None:
 async def test_command_that_never_connects_is_stopped() -> None:
     client = ClientCommand(("sleep", "60"), "CHATWS_URL")
     with pytest.raises(ClientNotReady, match=r"\Athe client did not connect, on a server without faults\Z"):
-        await run(lambda: client, [situation(passing)])
+        await run(lambda: client, [situation(passing)], NEVER_CONNECTED_S)
     assert client.has_ended
 
 
@@ -120,8 +120,10 @@ def situation(run_it: Callable[[SituationContext], Awaitable[None]]) -> Situatio
     return Situation(f"ack.{run_it.__name__}", f"{run_it.__name__} client", "do it", in_guide=False, run=run_it)
 
 
-async def run(make_client: Callable[[], ClientCommand | SdkTask], rows: list[Situation]) -> list[CheckResult]:
-    return await run_situations(rows, make_client, lambda _: None, ClientRunOptions(start_s=START_S))
+async def run(
+    make_client: Callable[[], ClientCommand | SdkTask], rows: list[Situation], start_s: float = START_S
+) -> list[CheckResult]:
+    return await run_situations(rows, make_client, lambda _: None, ClientRunOptions(start_s=start_s))
 
 
 async def test_each_kind_of_finding_has_a_reason_and_advice_in_every_format() -> None:

@@ -26,6 +26,8 @@ from tests.support.server import ServerProcess
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from chatws_loadtest.results import ScenarioResult
+
 TALK = """
 people: {anna: agent, bob: agent, ben: customer}
 steps:
@@ -186,6 +188,9 @@ async def test_stages_exclude_other_steps(loadtest: LoadtestCommand, tmp_path: P
     assert (result.code, result.stderr) == (USAGE, f"chatws loadtest: {path} {reason}\n")
 
 
+THINK_US = 1_000_000
+
+
 class RecordingServer(GuideOnlyServer):
     """Server that records the room and sender of each message, as its content names them, with time and length."""
 
@@ -206,8 +211,28 @@ async def test_users_answer_after_their_think_time_in_messages_of_the_given_leng
 ) -> None:
     """The first member of each pair sends at the rate, so that the second one only answers."""
     loadtest.make_credentials(4)
-    section = "load: {rate: 4, room: 2, length: {40: 75%, 900: 25%}, think: 1s..1500ms}\n"
     monkeypatch.setitem(SCENARIOS, "steady", replace(SCENARIOS["steady"], workload=Workload(senders=1)))
+    server, result = await record_pairs(loadtest)
+    if result.latencies["send_lag"].p90 >= THINK_US:
+        # A busy machine may stop the load process for a second.
+        server, result = await record_pairs(loadtest)
+    assert result.verdict.missed == ()
+    for room in "0123":
+        sent, replies = server.times[room, "0"], server.times[room, "1"]
+        assert len(sent) / 3 < len(replies) <= len(sent)
+        # In any order, the n-th reply follows the n-th message by at least the think time.
+        assert all(later - earlier >= 1 for earlier, later in zip(sent, replies, strict=False))
+    # From the scheduled time of a reply; the message that it answers is at least a second older.
+    assert result.latencies["send_lag"].p90 < THINK_US
+    # The length of the origin at the beginning of a content varies.
+    long, short = (sum(abs(length - chars) < 10 for length in server.lengths) for chars in (900, 40))
+    assert long + short == len(server.lengths)
+    assert 0 < long < short
+
+
+async def record_pairs(loadtest: LoadtestCommand) -> tuple[RecordingServer, ScenarioResult]:
+    """Run pairs with a think time of at least `THINK_US`, and return their server and the result."""
+    section = "load: {rate: 4, room: 2, length: {40: 75%, 900: 25%}, think: 1s..1500ms}\n"
     options = RunOptions(
         users=8,
         rate=4.0,
@@ -229,15 +254,4 @@ async def test_users_answer_after_their_think_time_in_messages_of_the_given_leng
         [result] = (await run(request, asyncio.Event(), quiet=True)).scenarios
     finally:
         await server.stop()
-    assert result.verdict.missed == ()
-    for room in "0123":
-        sent, replies = server.times[room, "0"], server.times[room, "1"]
-        assert len(sent) / 3 < len(replies) <= len(sent)
-        # In any order, the n-th reply follows the n-th message by at least the think time.
-        assert all(later - earlier >= 1 for earlier, later in zip(sent, replies, strict=False))
-    # From the scheduled time of a reply; the message that it answers is at least a second older.
-    assert result.latencies["send_lag"].p90 < 1_000_000
-    # The length of the origin at the beginning of a content varies.
-    long, short = (sum(abs(length - chars) < 10 for length in server.lengths) for chars in (900, 40))
-    assert long + short == len(server.lengths)
-    assert 0 < long < short
+    return server, result

@@ -33,7 +33,8 @@ class OpenTui(Protocol):
 
 @pytest.fixture
 async def chat(tmp_path: Path) -> AsyncIterator[RunningChat]:
-    async with RunningChat(tmp_path / "server") as running:
+    # Typing lasts until the message, also on a machine that needs seconds to show it.
+    async with RunningChat(tmp_path / "server", typing_expire_ms=60_000) as running:
         yield running
 
 

@@ -15,6 +15,10 @@ from tests.support.tools import require_tool
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
+EXPECT_TIMEOUT_MS = 20_000
+LAUNCH_TIMEOUT_MS = 100_000
+"""Upper bounds for slow machines; a passing test does not wait for them."""
+
 PEOPLE = 60
 """More than the page has columns for."""
 
@@ -92,9 +96,11 @@ async def test_page_shows_the_lost_message_and_the_catch_up(tmp_path: Path) -> N
 async def look_at(page_file: Path) -> None:
     from playwright.async_api import async_playwright, expect  # noqa: PLC0415  imported by the tests with a browser only
 
+    expect.set_options(timeout=EXPECT_TIMEOUT_MS)
     async with async_playwright() as playwright:
         program = require_tool("chromium", "apt install chromium")
-        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        options = ["--no-sandbox", "--disable-gpu"]
+        browser = await playwright.chromium.launch(executable_path=program, args=options, timeout=LAUNCH_TIMEOUT_MS)
         page = await browser.new_page()
         requests: list[str] = []
         problems: list[str] = []
