@@ -332,12 +332,13 @@ export class ChatClient {
     return reply;
   }
 
+  /** Fetch a fresh token and give it to the server, unless that is under way. */
   async #renewToken() {
     if (!this.#fetchToken || this.#renewing) return;
     this.#renewing = true;
     const token = await this.#fetchToken().catch(() => null);
+    if (token && this.#connection.ready) await this.#request("refresh_token", { token });
     this.#renewing = false;
-    if (token && this.#connection.ready) void this.#request("refresh_token", { token });
   }
 
   /** @param {ConstructorParameters<typeof ChatClient>[0]} options */

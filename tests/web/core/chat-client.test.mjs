@@ -172,6 +172,20 @@ test("auth_expiring renews the token on the open connection", async () => {
   assert.deepEqual(payloadsOf("refresh_token"), [{ token: "new" }]);
 });
 
+test("a warning while the new token is on its way does not fetch another one", async () => {
+  let fetched = 0;
+  await connected({ auth: () => ({ token: "old" }), renewToken: async () => `new-${(fetched += 1)}` });
+  const answer = server.answer.bind(server);
+  server.answer = (name, payload) => {
+    if (name === "refresh_token") server.socket.receive("auth_expiring", { inMs: 0 });
+    return answer(name, payload);
+  };
+  server.socket.receive("auth_expiring", { inMs: 60_000 });
+  await settle();
+  assert.deepEqual(payloadsOf("refresh_token"), [{ token: "new-1" }]);
+  assert.equal(fetched, 1);
+});
+
 test("a DISCONNECT by the server is final and reports its last error", async () => {
   const { client } = await connected();
   const errors = [];
