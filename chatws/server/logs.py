@@ -9,11 +9,15 @@ import time
 from collections.abc import Callable
 from typing import Literal, TextIO
 
+from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 MAX_VALUE_CHARS = 200
 _MIN_INTERVAL_S = 1.0
+
+_MALFORMED_HTTP = (HttpProcessingError, web.RequestPayloadError, UnicodeEncodeError)
+"""Errors that aiohttp logs for a head, for a body that no handler reads, and for an ``Expect`` that is not UTF-8."""
 
 _STANDARD_ATTRIBUTES = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
 """Attributes of every record; any other was given as ``extra``."""
@@ -73,7 +77,7 @@ class BadRequestFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite or drop a record about malformed HTTP; pass any other unchanged."""
         error = record.exc_info[1] if record.exc_info else None
-        if record.name != "aiohttp.server" or not isinstance(error, HttpProcessingError):
+        if record.name != "aiohttp.server" or not isinstance(error, _MALFORMED_HTTP):
             return True
         now = self._clock()
         if now < self._next_at:

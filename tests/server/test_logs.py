@@ -11,6 +11,7 @@ from contextlib import closing
 from io import StringIO
 
 import pytest
+from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from chatws.logging import SampledLogger
@@ -194,9 +195,14 @@ def test_malformed_http_is_logged_once_per_second_without_traceback() -> None:
         exc_info = (type(problem), problem, None)
         handler.handle(logging.LogRecord("aiohttp.server", logging.ERROR, "", 0, "Error %s", ("6.6.6.6",), exc_info))
 
-    for _ in range(1_000):
+    malformed = (
+        BadHttpMessage("secret-header: x"),
+        web.RequestPayloadError("secret"),
+        UnicodeEncodeError("utf-8", "secret", 0, 1, "surrogates not allowed"),
+    )
+    for number in range(1_000):
         now += 0.0025
-        log(BadHttpMessage("secret-header: x"))
+        log(malformed[number % len(malformed)])
     lines = written.getvalue().splitlines()
     assert len(lines) == 3
     assert all(" warning bad_http suppressed=" in line and "secret" not in line for line in lines)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from aiohttp import hdrs, web
 
 from chatws.protocol.commands import Authenticate
@@ -13,6 +15,9 @@ from chatws.server.requests.rate_limit import RateLimiter
 from chatws.server.rest.context import RestContext
 
 SESSION_HEADER = "X-Session-Id"
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Stands for a byte of a header that is not UTF-8."""
 
 MAX_USERS = 10_000
 """Capacity of the rate limits kept by user; the least recently used is dropped first."""
@@ -57,12 +62,14 @@ def read_credentials(request: web.Request) -> Authenticate | None:
     """Read ``Authorization: Bearer`` or ``X-Session-Id``; credentials in the URL are ignored.
 
     Raises:
-        ChatError: ``bad_request`` for both headers, for a repeated header, or for another scheme.
+        ChatError: ``bad_request`` for both headers, for a repeated header, for another scheme, or for invalid UTF-8.
     """
     tokens = request.headers.getall(hdrs.AUTHORIZATION, [])
     sessions = request.headers.getall(SESSION_HEADER, [])
     if len(tokens) + len(sessions) > 1:
         raise ChatError(ErrorCode.BAD_REQUEST, f"Give either {hdrs.AUTHORIZATION} or {SESSION_HEADER}, once.")
+    if any(map(_SURROGATE.search, (*tokens, *sessions))):
+        raise ChatError(ErrorCode.BAD_REQUEST, "The credentials are not valid UTF-8.")
     if sessions:
         return Authenticate(session_id=sessions[0])
     if not tokens:

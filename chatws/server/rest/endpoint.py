@@ -74,7 +74,7 @@ async def _read_body(request: web.Request) -> bytes:
         return await request.read() or b"{}"
     except web.HTTPRequestEntityTooLarge:
         raise ChatError(ErrorCode.TOO_LARGE) from None
-    except web.RequestPayloadError:
+    except (web.RequestPayloadError, ConnectionError):
         raise ChatError(ErrorCode.BAD_REQUEST, "The body is incomplete.") from None
 
 

@@ -60,6 +60,7 @@ class HttpConnection(web.RequestHandler):
             loop=loop,
             keepalive_timeout=keepalive_timeout_s,
             lingering_time=lingering_s,
+            auto_decompress=False,  # compressed bodies are refused; to decompress one costs time and can fail
             access_log=None,  # type: ignore[arg-type]  # aiohttp passes it on in the same way
         )
         self.address = address
@@ -130,6 +131,16 @@ class HttpConnection(web.RequestHandler):
         self.transport = None
         self.connection_lost(None)
         return True
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Respond with 400 to an ``Expect`` that is not UTF-8: aiohttp fails to quote it in its refusal."""
+        return super().handle_error(request, 400 if isinstance(exc, UnicodeEncodeError) else status, exc, message)
 
     def close(self) -> None:
         """Close the connection after the request in progress; at once if aiohttp has not begun to read any.

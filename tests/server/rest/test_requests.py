@@ -14,7 +14,7 @@ from aiohttp import hdrs
 from chatws.protocol.rest_spec import OPERATIONS
 from tests.server.conftest import StartChat
 from tests.server.rest.support import bearer, code_of, fetch, new_session, session_header
-from tests.support.chat import RunningChat
+from tests.support.chat import RunningChat, until
 
 JSON = {"Content-Type": "application/json"}
 
@@ -152,17 +152,48 @@ async def test_draining_server_rejects_writes_and_serves_reads(chat: RunningChat
     assert (await chat.get(path, headers=header))[0] == 200
 
 
-async def test_incomplete_body_times_out(start_chat: StartChat) -> None:
-    chat = await start_chat(ack_deadline_ms=600)
+async def send_raw(chat: RunningChat, request: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Send bytes that no HTTP client would send."""
     host, port = chat.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    head = (
-        "POST /api/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
-    )
-    writer.write(head.encode())
+    writer.write(request)
+    return reader, writer
+
+
+INCOMPLETE = (
+    b"POST /api/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+)
+
+
+async def test_incomplete_body_times_out(start_chat: StartChat) -> None:
+    chat = await start_chat(ack_deadline_ms=600)
+    reader, writer = await send_raw(chat, INCOMPLETE)
     status = await asyncio.wait_for(reader.readline(), 30)
     assert b"504" in status
     writer.close()
+
+
+async def test_client_that_disconnects_within_a_body_leaves_no_error_in_the_log(
+    chat: RunningChat, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, writer = await send_raw(chat, INCOMPLETE)
+    writer.write_eof()
+    counts = chat.parts.metrics.requests._counts
+    await until(lambda: sum(counts.values()))
+    assert list(counts) == [("start_session", "bad_request")]
+    assert not caplog.records
+    writer.close()
+
+
+async def test_credentials_that_are_not_utf8_are_a_bad_request(
+    chat: RunningChat, caplog: pytest.LogCaptureFixture
+) -> None:
+    for header in (b"X-Session-Id: \xff", b"Authorization: Bearer \xff"):
+        head = b"GET /api/messages HTTP/1.1\r\nHost: localhost\r\n" + header + b"\r\n\r\n"
+        reader, writer = await send_raw(chat, head)
+        assert b" 400 " in await asyncio.wait_for(reader.readline(), 30)
+        writer.close()
+    assert not caplog.records
 
 
 async def test_internal_error_does_not_expose_the_exception(

@@ -124,6 +124,21 @@ async def test_requests_are_answered_on_one_connection() -> None:
         assert not site.stats.closed
 
 
+async def test_body_is_not_decompressed() -> None:
+    async with listening() as site:
+        reader, _ = await site.connect(
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"
+        )
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        assert await reader.readexactly(1) == b"5"
+
+
+async def test_expectation_that_is_not_utf8_is_a_bad_request() -> None:
+    async with listening() as site:
+        reader, _ = await site.connect(b"GET / HTTP/1.1\r\nHost: localhost\r\nExpect: \xff\r\n\r\n")
+        assert (await read_all(reader)).startswith(b"HTTP/1.1 400 ")
+
+
 async def test_head_that_is_sent_too_slowly_is_answered_with_408() -> None:
     async with listening(request_timeout_s=0.3) as site:
         reader, writer = await site.connect(HALF_A_HEAD)
