@@ -34,6 +34,10 @@ class CredentialsMissing(Exception):
     """There are too few credentials, and the server creates none; the text names the option that helps."""
 
 
+class ServerGone(CredentialsMissing):
+    """The server no longer accepts the connection in which it would create sessions."""
+
+
 @dataclass(frozen=True, slots=True)
 class CustomerCredentials:
     """A customer's credentials and conversation."""
@@ -178,6 +182,8 @@ def start_sessions_now(url: str, count: int, ca_file: Path | None = None) -> lis
                 raise CredentialsMissing(f"POST /api/sessions answered {response.status}; give --sessions FILE")
             fields = json.loads(body)
             customers.append(CustomerCredentials(fields["sessionId"], fields["conversationId"]))
+    except ConnectionRefusedError as problem:
+        raise ServerGone(f"POST /api/sessions failed: {problem.strerror}") from problem
     except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException) as problem:
         raise CredentialsMissing(f"POST /api/sessions failed ({problem!r}); give --sessions FILE") from problem
     finally:

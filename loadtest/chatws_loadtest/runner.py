@@ -11,16 +11,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from chatws_loadtest.conclusion import conclude
+from chatws_loadtest.credentials import CredentialsMissing
 from chatws_loadtest.machine import describe_machine, describe_software
 from chatws_loadtest.progress import show_progress
 from chatws_loadtest.replay.scenario import replay_scenario
 from chatws_loadtest.results import Report, ScenarioResult
 from chatws_loadtest.scenario_setup import provide_server, set_up
 from chatws_loadtest.scenarios import SCENARIOS, Scenario
-from chatws_loadtest.server_process import reserve_core
+from chatws_loadtest.server_process import ServerStartFailed, reserve_core
 from chatws_loadtest.stats_collector import StatsCollector
 from chatws_loadtest.timeline import Timeline
 from chatws_loadtest.verdict import Outcome, worst
+from chatws_loadtest.worker_pool import LoadRefused
 
 if TYPE_CHECKING:
     from chatws_loadtest.run_request import RunRequest
@@ -34,11 +36,21 @@ class Stopped(Exception):
     """The run was stopped before it measured anything."""
 
 
+class ScenarioNotStarted(Exception):
+    """A scenario could not start, for the reason in ``__cause__``; ``report`` has the results of those before it."""
+
+    def __init__(self, scenario: str, report: Report) -> None:
+        super().__init__(scenario, report)
+        self.scenario = scenario
+        self.report = report
+
+
 async def run(request: RunRequest, stop: asyncio.Event, *, quiet: bool) -> Report:
     """Run every scenario; once ``stop`` is set, end within seconds with a report of the results so far.
 
     Raises:
         Stopped: there are no results yet.
+        ScenarioNotStarted: one of the following happened after the first scenario.
         ServerStartFailed: the bundled server did not start.
         CredentialsMissing: there are not enough credentials.
         LoadRefused: no user could connect.
@@ -53,12 +65,23 @@ async def run(request: RunRequest, stop: asyncio.Event, *, quiet: bool) -> Repor
         numbers[name] += 1
         replay = request.options.replay
         scenario = SCENARIOS[name].with_profile(request.options) if replay is None else replay_scenario(replay)
-        result = await _run_scenario(request, scenario, core, stop, number=numbers[name], quiet=quiet)
+        try:
+            result = await _run_scenario(request, scenario, core, stop, number=numbers[name], quiet=quiet)
+        except (ServerStartFailed, CredentialsMissing, LoadRefused) as problem:
+            if not results:
+                raise
+            raise ScenarioNotStarted(name, _make_report(request, started_at, results, is_partial=True)) from problem
         if result is not None:
             results.append(result)
     if not results:
         raise Stopped
-    partial = [Outcome.INVALID] if stop.is_set() else []
+    return _make_report(request, started_at, results, is_partial=stop.is_set())
+
+
+def _make_report(
+    request: RunRequest, started_at: datetime, results: list[ScenarioResult], *, is_partial: bool
+) -> Report:
+    partial = [Outcome.INVALID] if is_partial else []
     return Report(
         started_at=started_at,
         command=request.command,
@@ -70,7 +93,7 @@ async def run(request: RunRequest, stop: asyncio.Event, *, quiet: bool) -> Repor
         outcome=worst([*(result.verdict.outcome for result in results), *partial]),
         targets=[item.text for item in request.thresholds],
         scenarios=results,
-        partial=bool(partial),
+        partial=is_partial,
     )
 
 

@@ -169,6 +169,21 @@ async def test_run_whose_load_process_is_killed_ends_at_once_as_invalid(
     assert "1 of the load processes ended early" in result.stdout
 
 
+async def test_scenarios_before_the_end_of_the_server_are_reported(
+    loadtest: LoadtestCommand, start_server: StartServer
+) -> None:
+    server = start_server("--limits", "off")
+    load = ("--users=4", "--duration=3", "--warmup=0", "--drain=1")
+    child = await loadtest.start("--scenario=steady", "--scenario=reconnect", *load, *options_of(server))
+    await read_until(child, "measuring")
+    server.kill()
+    result = await loadtest.finish(child)
+    assert result.code == CANNOT_CONNECT, result.stdout + result.stderr
+    assert result.stderr.splitlines()[-1] == ("reconnect was not run: POST /api/sessions failed: Connection refused")
+    assert result.report is not None
+    assert (result.report.partial, [row.scenario for row in result.report.scenarios]) == (True, ["steady"])
+
+
 def options_of(server: ServerProcess) -> tuple[str, ...]:
     """Return the options that name a server and its key."""
     return ("--url", server.url, "--jwt-secret-file", str(server.data_dir / "secret"))
