@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from chatws import __version__
+from chatws.command_failures import explain_failure
 from chatws.exit_codes import ExitCode
 from chatws.standard_streams import abandon_stdout, open_missing_streams, replace_unencodable_characters
 from chatws_cli.errors import CommandError
@@ -61,14 +62,10 @@ def run() -> None:
             abandon_stdout()
             sys.exit(ExitCode.BROKEN_PIPE)
         raise
-    except OSError as problem:
-        if _is_debugging() or problem.filename is None:
-            raise
-        _fail(f"{problem.filename} cannot be used: {problem.strerror}", ExitCode.FAILED)
-    except Exception as problem:  # a bug is reported in one line
+    except Exception as problem:
         if _is_debugging():
             raise
-        _fail(f"this is a bug: {type(problem).__name__}: {problem}; run it again with --debug", ExitCode.FAILED)
+        _fail(*explain_failure(problem, "--debug"))
 
 
 def _is_debugging() -> bool:

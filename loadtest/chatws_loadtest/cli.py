@@ -147,8 +147,8 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     """Put a chat server under load, and compare the measurements with thresholds.
 
     Exit codes: 0 all thresholds met, 99 a threshold missed, 98 invalid run (the generator was the limit, or there were
-    too few samples), 2 wrong usage, 3 cannot connect, 4 credentials refused, 130 stopped by Ctrl-C. If a run ends early,
-    the results so far are reported, marked as partial.
+    too few samples), 2 wrong usage, 3 cannot connect, 4 credentials refused, 130 stopped by Ctrl-C. If a run ends
+    early, the results so far are reported, marked as partial.
     """
     if ctx.invoked_subcommand is not None:
         _refuse_options(ctx)

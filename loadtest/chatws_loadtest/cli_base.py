@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from chatws.command_failures import explain_failure
 from chatws.exit_codes import ExitCode
 from chatws.standard_streams import abandon_stdout, replace_unencodable_characters
 from chatws_loadtest.errors import CommandExit
@@ -54,11 +55,10 @@ def run_app(app: typer.Typer, name: str) -> None:
             abandon_stdout()
             sys.exit(ExitCode.BROKEN_PIPE)
         raise
-    except Exception as problem:  # a bug is reported in one line
+    except Exception as problem:
         if os.environ.get(DEBUG_VARIABLE, "") not in {"", "0"}:
             raise
-        line = f"this is a bug: {type(problem).__name__}: {problem}; run it again with {DEBUG_VARIABLE}=1"
-        _fail(name, line, ExitCode.FAILED)
+        _fail(name, *explain_failure(problem, f"{DEBUG_VARIABLE}=1"))
 
 
 def _fail(name: str, line: str, code: ExitCode) -> None:

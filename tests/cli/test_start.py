@@ -181,6 +181,14 @@ def test_closed_output_pipe_ends_a_command_without_an_error() -> None:
         assert (child.wait(timeout=60), child.errors) == (141, "")
 
 
+@pytest.mark.parametrize("words", ["config show", "timeline --schema"])
+def test_full_disk_below_the_output_is_reported_in_one_line(words: str) -> None:
+    command = f"exec {CHATWS} {words} > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == ExitCode.FAILED
+    assert re.fullmatch(r"chatws[ a-z]*: the output cannot be written: No space left on device\n", done.stderr)
+
+
 def test_commands_run_with_closed_standard_streams(shared_server: ServerProcess, tmp_path: Path) -> None:
     options = ["--url", shared_server.url, "--session-file", str(tmp_path / "session")]
     script = f"exec {shlex.join([str(CHATWS), 'customer', *options])}"

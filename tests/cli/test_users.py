@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chatws.client import RequestRefused, RestClient
+from tests.support.preloaded import CHATWS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,6 +116,13 @@ def test_existing_and_missing_backup_files_are_reported(chatws: RunCommand, tmp_
         1,
         f"chatws: {missing} is not a complete backup: there is no such file\n",
     )
+
+
+def test_password_that_is_not_utf8_text_is_a_usage_error(tmp_path: Path) -> None:
+    command = [CHATWS, "user", "add", "alice", "--email", "a@b.example", "--password-stdin", "--data-dir", tmp_path]
+    done = subprocess.run(command, input=b"long\xffenough\n", capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"chatws: an argument, the input or a file is not UTF-8 text\n"
 
 
 def test_ctrl_c_at_the_password_is_an_interruption(open_terminal: OpenTerminal, tmp_path: Path) -> None:
