@@ -119,8 +119,8 @@ def test_existing_and_missing_backup_files_are_reported(chatws: RunCommand, tmp_
 
 
 def test_password_that_is_not_utf8_text_is_a_usage_error(tmp_path: Path) -> None:
-    command = [CHATWS, "user", "add", "alice", "--email", "a@b.example", "--password-stdin", "--data-dir", tmp_path]
-    done = subprocess.run(command, input=b"long\xffenough\n", capture_output=True, timeout=60, check=False)
+    words = ("user", "add", "alice", "--email", "a@b.example", "--password-stdin", "--data-dir", str(tmp_path))
+    done = subprocess.run([CHATWS, *words], input=b"long\xffenough\n", capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr == b"chatws: an argument, the input or a file is not UTF-8 text\n"
 

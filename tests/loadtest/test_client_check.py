@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -21,12 +22,12 @@ from chatws_loadtest.client_check.registry import SITUATIONS
 from chatws_loadtest.client_check.runner import ClientRunOptions, all_situations, run_situations
 from tests.loadtest.checked_clients import AgentSdkTask, CarelessTask, ForgetfulTask, SdkTask
 from tests.loadtest.command import TIMEOUT_S, run_command
-from tests.support.commands import PipedCommand
+from tests.support.commands import PipedCommand, UnreadCommand
 from tests.support.node import NODE_DIR, NodeRunner
 from tests.support.ports import free_port
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "check-client.md"
-DONE, FAILED, USAGE, CANNOT_CONNECT, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, FAILED, USAGE, CANNOT_CONNECT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 130, 141
 LONG = {"ack.never", "connection.silent_websocket", "room.join_lost"}
 """Situations that wait for a client's timeout of 10 s; a client that first tries a WebSocket has one for it."""
 
@@ -241,10 +242,15 @@ async def test_browser_client_passes_everywhere(node: NodeRunner, tmp_path: Path
     assert results == expected
 
 
+def example_program() -> str:
+    """Return the client of the page."""
+    (program,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    return str(program)
+
+
 async def test_example_of_the_page_prints_the_output_of_the_page(tmp_path: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")
-    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "client.py").write_text(program)
+    (tmp_path / "client.py").write_text(example_program())
     found = re.search(r"\$ chatws (check-client [^\n]*client\.py)\n(.*?)```", page, re.DOTALL)
     assert found is not None
     command, output = found.groups()
@@ -258,6 +264,7 @@ async def test_example_of_the_page_prints_the_output_of_the_page(tmp_path: Path)
     ("options", "code", "line"),
     [
         (("--only", "nothing", "--", "true"), USAGE, "no situation begins with nothing"),
+        (("--url-env", "A=B", "--", "true"), USAGE, "--url-env 'A=B' is not the name of a variable"),
         (("--", "/nonexistent/client"), USAGE, "/nonexistent/client cannot be started: No such file or directory"),
         (
             ("--", "echo", "no server"),
@@ -265,11 +272,27 @@ async def test_example_of_the_page_prints_the_output_of_the_page(tmp_path: Path)
             f"the client did not connect, {FAULTLESS}; it has ended with exit code 0; its last output:\nno server",
         ),
     ],
-    ids=["no situation", "no program", "no connection"],
+    ids=["no situation", "no variable", "no program", "no connection"],
 )
 async def test_client_that_cannot_be_judged_ends_the_command(options: tuple[str, ...], code: int, line: str) -> None:
     done = await run_command("check-client", *options)
     assert (done.returncode, done.stdout, done.stderr) == (code, "", f"chatws check-client: {line}\n")
+
+
+async def test_port_in_use_ends_the_command() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = await run_command("check-client", "--port", str(port))
+    line = f"chatws check-client: port {port} cannot be used: Address already in use\n"
+    assert (done.returncode, done.stderr) == (USAGE, line)
+
+
+def test_reader_of_the_output_that_has_gone_ends_the_command(tmp_path: Path) -> None:
+    (tmp_path / "client.py").write_text(example_program())
+    words = ("check-client", "--only", "connection.reset", "--", sys.executable, str(tmp_path / "client.py"))
+    with closing(UnreadCommand(*words)) as child:
+        child.stdout.close()
+        assert (child.wait(TIMEOUT_S), child.errors) == (BROKEN_PIPE, "")
 
 
 async def test_list_names_the_situations_without_a_client() -> None:

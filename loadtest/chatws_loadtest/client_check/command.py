@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import shlex
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -27,6 +29,8 @@ from chatws_loadtest.text_summary import printable
 
 EXTERNAL_START_S = 120.0
 """Time in which the user has to start a client without COMMAND."""
+
+_PORT_ERRORS: Final = frozenset({errno.EADDRINUSE, errno.EACCES})
 
 app = make_app()
 
@@ -68,6 +72,8 @@ def check_client(  # noqa: PLR0917  these are options, never positional
     situation failed, 1 one failed, 2 wrong usage, 3 the client does not connect and send messages.
     """
     situations = [row for row in all_situations() if not only or row.name.startswith(tuple(only))]
+    if not url_env or "=" in url_env:
+        raise CommandExit(f"--url-env {url_env!r} is not the name of a variable", ExitCode.USAGE)
     if not situations:
         raise CommandExit(f"no situation begins with {' or '.join(only or [])}", ExitCode.USAGE)
     if as_list:
@@ -86,8 +92,13 @@ def check_client(  # noqa: PLR0917  these are options, never positional
     except ClientNotReady as problem:
         raise CommandExit(str(problem), ExitCode.CANNOT_CONNECT) from problem
     except OSError as problem:
-        named = f"{command[0]} cannot be started" if command else f"port {port} cannot be used"
-        raise CommandExit(f"{named}: {problem.strerror}", ExitCode.USAGE) from problem
+        if command and problem.filename is not None:
+            line = f"{command[0]} cannot be started: {problem.strerror}"
+        elif problem.errno in _PORT_ERRORS:
+            line = f"port {port} cannot be used: {os.strerror(problem.errno)}"
+        else:
+            raise  # an error of the output
+        raise CommandExit(line, ExitCode.USAGE) from problem
     subject = printable(shlex.join(command)) if command else "client"
     raise typer.Exit(put_out_checks("check-client", subject, results, junit, as_json=as_json))
 
