@@ -81,6 +81,8 @@ def timeline(
         _explain(found, explain_message, as_json=as_json)
         return
     page = output or file.with_suffix(".html")
+    if page.exists() and page.samefile(file):
+        raise CommandExit(f"{page} is the recording itself; choose another file with --output", ExitCode.USAGE)
     try:
         page.write_text(write_page(log, found), encoding="utf-8")
     except OSError as problem:

@@ -134,7 +134,8 @@ def draw_heads(columns: PeopleColumns, roles: dict[str, str], width: int) -> Pie
 def draw_row(row: DiagramRow, columns: PeopleColumns, is_absent: Callable[[str, int], bool], width: int) -> Pieces:
     """Return the line of a row; ``is_absent`` says whether a person is disconnected at a time."""
     style = STYLES[row.kind]
-    canvas = _Canvas(max(width, LEFT + SERVER_WIDTH))
+    # On a narrow screen, the first column is beyond the edge.
+    canvas = _Canvas(max(width, columns.x_of(len(columns.names))))
     canvas.put(SERVER_X, "┃", "")
     xs = {name: columns.x_of(index) for index, name in enumerate(columns.names)}
     for name, x in xs.items():

@@ -114,6 +114,8 @@ def replay(  # noqa: PLR0917  these are options, never positional
         create_folder(report)
     if chatlog is not None:
         require_writable(chatlog)
+        if chatlog.exists() and chatlog.samefile(file):
+            raise CommandExit(f"--chatlog {chatlog} is the recording itself; choose another file", ExitCode.USAGE)
     options = RunOptions(
         users=users,
         rate=round(load.messages / max(1.0, load.duration_s) / users, 3),

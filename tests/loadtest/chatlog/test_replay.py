@@ -231,6 +231,15 @@ async def test_late_join_is_replayed_against_a_server_of_the_guide(loadtest: Loa
     assert report.scenarios[0].balance.sent == 4 * 8
 
 
+async def test_recording_is_not_replaced_by_that_of_its_replay(tmp_path: Path) -> None:
+    file = tmp_path / "talks.chatlog"
+    record_talks(file)
+    before = file.read_bytes()
+    done = await run_command("replay", str(file), "--chatlog", str(file))
+    line = f"chatws replay: --chatlog {file} is the recording itself; choose another file\n"
+    assert (done.returncode, done.stderr, file.read_bytes()) == (USAGE, line, before)
+
+
 async def test_file_without_messages_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "empty.chatlog"
     ChatlogWriter(file, "tap", "http://chat.example").close()

@@ -78,6 +78,17 @@ async def test_unknown_message_and_broken_file_are_usage_errors(tmp_path: Path) 
     assert (await timeline())[0] == 2
 
 
+async def test_page_does_not_replace_the_recording(tmp_path: Path) -> None:
+    file = tmp_path / "a.html"
+    record_meeting(file)
+    before = file.read_bytes()
+    for options in ((), ("-o", file)):
+        code, _, error = await timeline(file, *options)
+        line = f"chatws timeline: {file} is the recording itself; choose another file with --output\n"
+        assert (code, error) == (2, line)
+    assert file.read_bytes() == before
+
+
 async def test_schema_is_printed() -> None:
     code, text, _ = await timeline("--schema")
     assert code == 0

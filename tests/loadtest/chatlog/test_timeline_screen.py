@@ -89,6 +89,19 @@ async def test_recorded_talk_fits_a_small_screen_and_is_explained(tmp_path: Path
     assert app.return_code == 0
 
 
+@pytest.mark.parametrize("width", [10, 30, 38])
+async def test_screen_without_room_for_a_person_shows_every_row(tmp_path: Path, width: int) -> None:
+    file = tmp_path / "a.chatlog"
+    record_meeting(file)
+    state = open_state(file)
+    app = TimelineScreen(state)
+    async with app.run_test(size=(width, 8)) as pilot:
+        await pilot.press("home", *["down"] * len(state.rows))
+        assert state.row == len(state.rows) - 1
+        await pilot.press("q")
+    assert app.return_code == 0
+
+
 async def test_people_beside_the_screen_are_scrolled_to(tmp_path: Path) -> None:
     file = tmp_path / "a.chatlog"
     record_meeting(file)
