@@ -93,7 +93,7 @@ def test_programs_import_no_library_that_they_do_not_use(steps: dict[str, tuple[
 
 def run_script(lines: list[str]) -> str:
     command = [sys.executable, "-c", "\n".join(lines)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=110, check=True).stdout
 
 
 def test_help_names_every_command_and_the_first_step() -> None:

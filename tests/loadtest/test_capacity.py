@@ -15,7 +15,7 @@ from chatws_loadtest.capacity_search import CapacityLimit, CapacityStepResult
 from chatws_loadtest.report.html import write_html
 from chatws_loadtest.results import read_json, write_json
 from chatws_loadtest.text_summary import describe
-from tests.loadtest.command import TIMELESS_TARGETS, LoadtestCommand, read_until
+from tests.loadtest.command import TIMELESS_TARGETS, LoadtestCommand, LoadtestResult, read_until
 from tests.loadtest.reports import make_report, make_scenario
 from tests.loadtest.starvation import starve
 from tests.support.broken_server import QueueingServer
@@ -29,6 +29,11 @@ MISSED, INTERRUPTED = 99, 130
 CAPACITY = ("--scenario=capacity", "--warmup=0.1", "--connects=100", "--drain=5")
 
 
+def results_of_steps(result: LoadtestResult) -> set[CapacityStepResult]:
+    assert result.scenario.curve is not None
+    return {step.result for step in result.scenario.curve.steps}
+
+
 async def test_capacity_is_the_number_of_connections_that_the_server_permits(
     loadtest: LoadtestCommand, tmp_path: Path
 ) -> None:
@@ -39,6 +44,9 @@ async def test_capacity_is_the_number_of_connections_that_the_server_permits(
         key = str(server.data_dir / "secret")
         options = ("--users=24", "--rate=4", "--duration=2", "--quiet", "--url", server.url, "--jwt-secret-file", key)
         result = await loadtest.run(*CAPACITY, *options)
+        if not results_of_steps(result) <= {CapacityStepResult.PASSED, CapacityStepResult.REFUSED}:
+            # A busy machine may delay the messages of a step.
+            result = await loadtest.run(*CAPACITY, *options)
     finally:
         await asyncio.to_thread(server.stop)
     curve = result.scenario.curve

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from tests.loadtest.command import LoadtestCommand, check
+from tests.loadtest.command import LoadtestCommand, check, check_correct
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ async def test_checks_distinguish_our_server_from_one_with_the_guide_only(
 ) -> None:
     key = ("--jwt-secret-file", str(shared_server.data_dir / "secret"))
     (our_code, ours), (node_code, node_results) = await asyncio.gather(
-        check(shared_server.url, *key), check(node_server, *loadtest.make_credentials(20))
+        check_correct(shared_server.url, *key), check_correct(node_server, *loadtest.make_credentials(20))
     )
     assert [name for name, result in ours.items() if result == "fail"] == []
     assert [name for name, result in node_results.items() if result == "fail"] == []

@@ -19,9 +19,11 @@ PASS, CANNOT_CONNECT = 0, 3
 TARGETS = '[targets]\nlost = "== 0"\nduplicated = "== 0"\nreordered = "== 0"\ngaps = "== 0"\nunstored = "== 0"\n'
 
 
+@pytest.mark.timeout(300)  # up to three runs
 async def test_no_message_is_lost_duplicated_or_reordered_under_faults(loadtest: LoadtestCommand) -> None:
     loadtest.targets.write_text(TARGETS)
-    run = await loadtest.run("--scenario=faults", "--users=10", "--rate=2", "--duration=4", "--warmup=0", "--quiet")
+    load = ("--users=10", "--rate=2", "--duration=4", "--warmup=0", "--quiet")
+    run = await loadtest.run_until_valid("--scenario=faults", *load)
     result = run.scenario
     assert run.missed == [], result.balance
     assert run.code == PASS, run.stdout + run.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from chatws_loadtest.credentials import Credentials, CustomerCredentials
 from chatws_loadtest.raw_client import ConnectErrorReceived, RawClient
 from chatws_loadtest.scenario_file import PlayOptions, PlayReport, play
 from chatws_loadtest.verdict import Outcome
-from tests.loadtest.command import FEW, TIMELESS_TARGETS, TIMEOUT_S, LoadtestCommand, run_command
+from tests.loadtest.command import FEW, TIMELESS_TARGETS, TIMEOUT_S, LoadtestCommand, check_correct, run_command
 from tests.loadtest.other_server import EXAMPLE, MAPPING, make_nicknames, run_example_server
 from tests.support.preloaded import run_preloaded
 from tests.support.server import environment_of_children
@@ -74,12 +73,10 @@ async def test_server_with_other_names_passes_checks_and_load_test_with_its_mapp
 ) -> None:
     loadtest.targets.write_text(TIMELESS_TARGETS)
     options = (*MAPPED, *make_nicknames(tmp_path))
-    (code, stdout, stderr), result = await asyncio.gather(
-        check(example_server, *options, "--json"),
+    (code, results), result = await asyncio.gather(
+        check_correct(example_server, *options),
         loadtest.run("--url", example_server, "--scenario=steady", *options, *FEW),
     )
-    assert stdout, stderr
-    results = {row["name"]: row["result"] for row in json.loads(stdout)["checks"]}
     assert [name for name, outcome in results.items() if outcome == "fail"] == []
     assert code == PASS
     assert {results[name] for name in ("room.join", "room.leave", "typing.stop", "presence.offline")} == {"pass"}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tests.loadtest.command import check, run_command
+from tests.loadtest.command import check_correct, run_command
 from tests.loadtest.test_locustfile import locust
 from tests.support.certificate import make_certificate
 
@@ -23,7 +23,7 @@ async def test_checks_and_locust_trust_the_given_certificate(tmp_path: Path, sta
     options = ("--jwt-secret-file", str(server.data_dir / "secret"), "--ca-file", str(certificate.cert))
     only = [f"--only={name}" for name in CONNECTING_CHECKS]
     (code, results), ledger, untrusting = await asyncio.gather(
-        check(url, *options, *only),
+        check_correct(url, *options, *only),
         locust(0, "--headless", "--host", url, *options, "-u", "2", "-r", "2", "--message-rate", "4"),
         run_command("check", url, *options[:2]),
     )
