@@ -27,6 +27,10 @@ PER_ADDRESS = 4
 """Limit of connections per address on each server."""
 
 
+ADDRESSES = 12
+MAX_ADDRESSES = 40
+
+
 class ProxiedServers:
     """Two servers and their proxy."""
 
@@ -88,18 +92,21 @@ async def begin_polling(http: aiohttp.ClientSession) -> str:
 async def test_polling_sessions_keep_their_server_and_may_upgrade_there(start_proxied: StartProxied) -> None:
     proxied = await start_proxied()
     async with AsyncExitStack() as stack:
-        for number in range(12):
-            http = await stack.enter_async_context(visitor(proxied, f"127.0.0.{10 + number}"))
+        opened = 0
+        # One of some hundred runs has ports with which these addresses are those of one server.
+        while opened < ADDRESSES or (opened < MAX_ADDRESSES and not min(proxied.sessions())):
+            http = await stack.enter_async_context(visitor(proxied, f"127.0.0.{10 + opened}"))
+            opened += 1
             sid = await begin_polling(http)
             socket = await stack.enter_async_context(http.ws_connect(f"{ENGINE}websocket&sid={sid}"))
             await socket.send_str("2probe")
             assert await socket.receive_str() == "3probe"
             assert await poll(http, sid) == "6"
             await socket.send_str("5")
-        assert sum(proxied.sessions()) == 12
+        assert sum(proxied.sessions()) == opened
         assert min(proxied.sessions()) > 0, "nginx distributes the addresses"
         transports = sum((server.engine.sessions_by_transport() for server in proxied.servers), Counter[str]())
-        assert transports["websocket"] >= 11, "the last upgrade may be in progress"
+        assert transports["websocket"] >= opened - 1, "the last upgrade may be in progress"
     assert "/socket.io/" not in proxied.nginx.access_log(), "session ids are secrets"
 
 

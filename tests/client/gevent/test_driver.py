@@ -146,15 +146,15 @@ class UnauthenticatingServer(GuideOnlyServer):
 def test_missing_step_of_connecting_is_the_reason_of_the_end(transport: TransportChoice) -> None:
     server = UnauthenticatingServer()
     with running(server):
-        assert first_end(server.url, transport) == "connected, but no `authenticated` event arrived within 1 s"
+        assert first_end(server.url, transport, 3.0) == "connected, but no `authenticated` event arrived within 3 s"
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        assert first_end(url, transport) == "no Engine.IO handshake arrived within 1 s"
+        assert first_end(url, transport, 1.0) == "no Engine.IO handshake arrived within 1 s"
 
 
-def first_end(url: str, transport: TransportChoice) -> str:
+def first_end(url: str, transport: TransportChoice, timeout_s: float) -> str:
     """Return the reason why the first attempt to connect ended."""
-    client = RecordingObserver(url, {"sessionId": "x"}, transport, timeout_s=1.0)
+    client = RecordingObserver(url, {"sessionId": "x"}, transport, timeout_s=timeout_s)
     client.driver.ask(client.driver.session.start, lambda _: None)
     client.wait(lambda: client.ends)
     client.driver.close()
