@@ -20,7 +20,7 @@ from tests.web.browser import CHROMIUM_OPTIONS, CLOSE_TIMEOUT_S, LAUNCH_TIMEOUT_
 from tests.web.dashboard_support import Workplace, open_dashboard
 from tools.services.programs import find_chromium
 
-EXPECT_TIMEOUT_MS = 20_000
+EXPECT_TIMEOUT_MS = 40_000
 """Upper bound for slow machines; a passing test does not wait for it."""
 
 StartChatServer = Callable[..., Awaitable[RunningChat]]

@@ -15,7 +15,7 @@ from tests.support.tools import require_tool
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-EXPECT_TIMEOUT_MS = 20_000
+EXPECT_TIMEOUT_MS = 40_000
 LAUNCH_TIMEOUT_MS = 100_000
 """Upper bounds for slow machines; a passing test does not wait for them."""
 
