@@ -52,7 +52,7 @@ async def test_refused_client_gets_the_reason_and_its_transport_is_closed(
         errors = ValueRecorder()
         reconnecting_client.on("connect_error", errors.add)
         with pytest.raises(socketio.exceptions.ConnectionError):
-            await reconnecting_client.connect(server.url, transports=transports)
+            await reconnecting_client.connect(server.url, transports=transports, wait_timeout=TIMEOUT_S)
         assert errors.items == [{"message": "Not authorized", "data": {"code": "unauthorized"}}]
         await until(lambda: server.io.session_count == 0)
         assert server.disconnects.items == []
@@ -180,7 +180,7 @@ async def test_server_disconnect_is_final_for_the_client(
     async with serve() as server:
         reasons = ValueRecorder()
         reconnecting_client.on("disconnect", reasons.add)
-        await reconnecting_client.connect(server.url, transports=transports)
+        await reconnecting_client.connect(server.url, transports=transports, wait_timeout=TIMEOUT_S)
         await reconnecting_client.call("echo")
         (socket,) = server.io.of("/").sockets.values()
         socket.disconnect()
@@ -196,7 +196,7 @@ async def test_client_reconnects_by_itself_after_its_transport_is_closed(
     async with serve() as server:
         connects = ValueRecorder()
         reconnecting_client.on("connect", lambda: connects.add(1))
-        await reconnecting_client.connect(server.url, transports=transports)
+        await reconnecting_client.connect(server.url, transports=transports, wait_timeout=TIMEOUT_S)
         await reconnecting_client.call("echo")
         (socket,) = server.io.of("/").sockets.values()
         socket.close_transport(1012)

@@ -15,7 +15,7 @@ from tests.engine.support import TIMEOUT_S, EngineTestServer, ValueRecorder, ser
 async def test_return_values_are_the_ack(
     server: EngineTestServer, client: socketio.AsyncClient, transports: list[str]
 ) -> None:
-    await client.connect(server.url, transports=transports)
+    await client.connect(server.url, transports=transports, wait_timeout=TIMEOUT_S)
     assert await client.call("echo", (1, "zwei", {"drei": [True, None]})) == (1, "zwei", {"drei": [True, None]})
     assert await client.call("echo", "€ \x1e") == "€ \x1e"
 
@@ -32,7 +32,7 @@ async def test_events_of_one_socket_are_handled_in_order_whatever_handlers_await
             handled.add(number)
 
     async with serve(prepare=prepare) as server:
-        await client.connect(server.url, transports=transports)
+        await client.connect(server.url, transports=transports, wait_timeout=TIMEOUT_S)
         for number in range(60):
             await client.emit("step", number)
         assert await handled.count(60) == list(range(60))
@@ -60,7 +60,7 @@ async def test_handler_can_call_its_own_client_and_later_events_wait(
 
     async with serve(prepare=prepare) as server:
         client.on("question", lambda number: number + 2)
-        await client.connect(server.url, transports=transports)
+        await client.connect(server.url, transports=transports, wait_timeout=TIMEOUT_S)
         answers = ValueRecorder()
         await client.emit("ask", callback=answers.add)
         for number in range(5):
@@ -84,7 +84,7 @@ async def test_call_outside_a_handler_is_answered_while_a_handler_runs(
 
     async with serve(prepare=prepare) as server:
         client.on("question", lambda: "yes")
-        await client.connect(server.url, transports=transports)
+        await client.connect(server.url, transports=transports, wait_timeout=TIMEOUT_S)
         await client.emit("busy")
         (socket,) = await sockets.count(1)
         assert await socket.call("question", timeout_s=TIMEOUT_S) == ["yes"]
@@ -211,7 +211,7 @@ async def test_raw_handler_gets_unbuilt_arguments_and_may_fail(client: socketio.
                 event.reply()
 
     async with serve(prepare=prepare) as server:
-        await client.connect(server.url, transports=["websocket"])
+        await client.connect(server.url, transports=["websocket"], wait_timeout=TIMEOUT_S)
         await client.emit("fail", 1)
         assert await client.call("say", {"a": 1}) == {"ok": True}
         assert seen == [("fail", [b"1"], False), ("say", [b'{"a":1}'], True)]
@@ -282,7 +282,7 @@ async def test_running_handler_finishes_after_its_client_disconnected(transports
 
     async with serve(prepare=prepare) as server:
         client = socketio.AsyncClient(reconnection=False)
-        await client.connect(server.url, transports=transports)
+        await client.connect(server.url, transports=transports, wait_timeout=TIMEOUT_S)
         await client.emit("slow")
         (socket,) = await started.count(1)
         assert not await server.io.handlers_idle(0.0)
@@ -300,7 +300,7 @@ async def test_attachments_are_sent_and_received(
 ) -> None:
     received = ValueRecorder()
     client.on("*", lambda *values: received.add(values))
-    await client.connect(binary.url, transports=transports)
+    await client.connect(binary.url, transports=transports, wait_timeout=TIMEOUT_S)
     assert await client.call("echo", (b"\x00\xff", {"deep": [b"two"]})) == (b"\x00\xff", {"deep": [b"two"]})
     binary.io.of("/").emit("file", b"\x1e", "name")
     assert await received.count(1) == [("file", b"\x1e", "name")]
@@ -314,7 +314,7 @@ def test_sync_client_connects_calls_and_disconnects() -> None:
 
     def call_echo(url: str, transports: list[str]) -> Any:
         client = socketio.Client(reconnection=False)
-        client.connect(url, transports=transports)
+        client.connect(url, transports=transports, wait_timeout=TIMEOUT_S)
         try:
             return client.call("echo", {"n": 1})
         finally:
@@ -342,7 +342,7 @@ async def test_cancelled_error_raised_by_a_handler_fails_only_its_event(
             await cancelled
 
     async with serve(prepare=prepare) as server:
-        await client.connect(server.url, transports=transports)
+        await client.connect(server.url, transports=transports, wait_timeout=TIMEOUT_S)
         assert (await client.call("wait"))["error"]["code"] == "internal"
         assert await client.call("echo", 1) == 1
         await client.disconnect()

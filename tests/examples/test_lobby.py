@@ -27,7 +27,9 @@ async def test_own_namespace_works_beside_the_chat(url: str) -> None:
         client = socketio.AsyncClient(http_session=http, reconnection=False)
         entered: list[str] = []
         client.on("entered", entered.append, namespace="/lobby")
-        await client.connect(url, auth={"sessionId": "session-1", "ticket": "valid"}, namespaces=["/", "/lobby"])
+        await client.connect(
+            url, auth={"sessionId": "session-1", "ticket": "valid"}, namespaces=["/", "/lobby"], wait_timeout=30
+        )
         assert await client.call("enter", "blue", namespace="/lobby") == {"members": 1}
         assert entered == [client.get_sid("/lobby")]
         assert (await client.call("join_conversation", "conv-1"))["success"]
@@ -40,7 +42,7 @@ async def test_own_namespace_can_refuse_a_client(url: str) -> None:
     async with ClientSession() as http:
         client = socketio.AsyncClient(http_session=http, reconnection=False)
         with pytest.raises(socketio.exceptions.ConnectionError, match="/lobby"):
-            await client.connect(url, namespaces=["/lobby"])
+            await client.connect(url, namespaces=["/lobby"], wait_timeout=30)
 
 
 def test_documentation_has_the_current_example() -> None:

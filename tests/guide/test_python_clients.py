@@ -45,7 +45,7 @@ class AsyncUser:
         self._events.put_nowait((name, args[0] if args else None))
 
     async def connect(self, chat: RunningChat, transports: list[str], auth: Any) -> None:
-        await self.client.connect(chat.url, auth=auth, transports=transports, wait_timeout=10)
+        await self.client.connect(chat.url, auth=auth, transports=transports, wait_timeout=30)
 
     async def expect(self, name: str, **fields: Any) -> Any:
         async with asyncio.timeout(30):
@@ -195,11 +195,11 @@ class SyncUser:
 
 def run_flows(url: str, token: str, transports: list[str], customer: SyncUser, agent: SyncUser) -> None:
     """Run both guide flows with blocking calls."""
-    customer.client.connect(url, auth={"sessionId": "session-uuid"}, transports=transports, wait_timeout=10)
+    customer.client.connect(url, auth={"sessionId": "session-uuid"}, transports=transports, wait_timeout=30)
     assert customer.expect("authenticated")["role"] == "customer"
     customer.client.emit("join_conversation", "conv-123")
     customer.expect("joined_conversation")
-    agent.client.connect(url, auth={"token": token}, transports=transports, wait_timeout=10)
+    agent.client.connect(url, auth={"token": token}, transports=transports, wait_timeout=30)
     agent.expect("authenticated")
     agent.client.emit("join_conversation", "conv-123")
     agent.expect("joined_conversation")

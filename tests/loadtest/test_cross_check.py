@@ -31,7 +31,7 @@ class SocketIOMember:
         self.client.on("message_received", self._on_message)
 
     async def enter(self, url: str, auth: dict[str, str]) -> None:
-        await self.client.connect(url, auth=auth, transports=["websocket"])
+        await self.client.connect(url, auth=auth, transports=["websocket"], wait_timeout=30)
         await self._ready.wait()
         joined = await self.client.call("join_conversation", self._conversation_id)
         self._ledger.enter(self._room, self._member, joined["conversation"]["headSeq"], time.perf_counter())

@@ -134,7 +134,9 @@ async def test_rules_apply_to_polling(shared_server: ServerProcess, rule: str, r
     async with tap_with(shared_server, rule) as tap:
         client = socketio.AsyncClient()
         client.on("message_received", lambda message: contents.append(message["content"]))
-        await client.connect(tap.url, auth={"sessionId": session["sessionId"]}, transports=["polling"])
+        await client.connect(
+            tap.url, auth={"sessionId": session["sessionId"]}, transports=["polling"], wait_timeout=TIMEOUT_S
+        )
         await client.call("join_conversation", session["conversationId"])
         await client.call("send_message", {"conversationId": session["conversationId"], "content": "one"})
         # A later reply shows that everything before it has arrived.
@@ -149,7 +151,9 @@ async def test_event_dropped_over_polling_does_not_reach_the_server(shared_serve
     room = session["conversationId"]
     async with tap_with(shared_server, "drop send_message from client") as tap:
         client = socketio.AsyncClient()
-        await client.connect(tap.url, auth={"sessionId": session["sessionId"]}, transports=["polling"])
+        await client.connect(
+            tap.url, auth={"sessionId": session["sessionId"]}, transports=["polling"], wait_timeout=TIMEOUT_S
+        )
         await client.call("join_conversation", room)
         await client.emit("send_message", {"conversationId": room, "content": "one"})
         page = await client.call("history", {"conversationId": room})

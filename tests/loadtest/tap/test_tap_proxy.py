@@ -35,7 +35,7 @@ async def test_polling_and_its_upgrade_are_one_connection(shared_server: ServerP
     room = session["conversationId"]
     async with TapRun(shared_server.url) as tap:
         client = socketio.AsyncClient()
-        await client.connect(tap.url, auth={"sessionId": session["sessionId"]})
+        await client.connect(tap.url, auth={"sessionId": session["sessionId"]}, wait_timeout=TIMEOUT_S)
         await tap.expect(type="upgrade")
         await client.call("join_conversation", room)
         await client.call("send_message", {"conversationId": room, "content": "hello"})
@@ -53,7 +53,9 @@ async def test_client_without_websocket_is_analysed(shared_server: ServerProcess
     room = session["conversationId"]
     async with TapRun(shared_server.url) as tap:
         client = socketio.AsyncClient()
-        await client.connect(tap.url, auth={"sessionId": session["sessionId"]}, transports=["polling"])
+        await client.connect(
+            tap.url, auth={"sessionId": session["sessionId"]}, transports=["polling"], wait_timeout=TIMEOUT_S
+        )
         await client.call("join_conversation", room)
         await client.call("send_message", {"conversationId": room, "content": "hello"})
         await tap.expect(type="in", event="message_received", message="m1")
