@@ -110,6 +110,9 @@ class HttpConnection(web.RequestHandler):
         earlier, was_reading_body = self._request_count, self.is_reading_body
         super().data_received(data)
         if self._request_count != earlier and self._messages:
+            if self._payload is not None and self.is_reading_body:
+                # The chunks of the body are malformed: aiohttp would let the handler wait for the rest.
+                self._payload.set_exception(web.RequestPayloadError())
             self._payload = self._messages[-1][1]
             self._observer.head_received(self, has_body=self.is_reading_body)
         elif not was_reading_body:

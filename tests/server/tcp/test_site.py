@@ -66,7 +66,10 @@ async def listening(
     release = asyncio.Event()
 
     async def answer(request: web.Request) -> web.Response:
-        return web.Response(text=str(len(await request.read())))
+        try:
+            return web.Response(text=str(len(await request.read())))
+        except web.RequestPayloadError:
+            return web.Response(status=400)
 
     async def wait(_: web.Request) -> web.Response:
         await release.wait()
@@ -131,6 +134,16 @@ async def test_body_is_not_decompressed() -> None:
         )
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
         assert await reader.readexactly(1) == b"5"
+
+
+async def test_malformed_chunk_ends_the_request_at_once() -> None:
+    async with listening() as site:
+        reader, writer = await site.connect(
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+        )
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+        writer.write(b"5\r\nhello\r\nzz\r\n")
+        assert (await read_all(reader)).startswith(b"HTTP/1.1 400 ")
 
 
 async def test_expectation_that_is_not_utf8_is_a_bad_request() -> None:
