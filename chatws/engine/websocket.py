@@ -38,7 +38,7 @@ def accept_websocket(context: EngineContext, request: HttpRequest, response: byt
     assert tcp is not None
     limit_send_buffer(tcp, context.options.send_buffer_bytes)
     transport = WebSocketTransport(context, tcp)
-    transport.write_response(response)
+    transport.write(response)
     trailing = detach_connection(request, tcp, transport)
     if trailing:
         transport.data_received(trailing)

@@ -16,7 +16,10 @@ _INT = struct.Struct("i")
 
 
 class WriteBuffer:
-    """Writing half of a connection; aborts the client if the limit of buffered bytes is exceeded."""
+    """Writing half of a connection; aborts the client if the limit of buffered bytes is exceeded.
+
+    The first chunk is the response to the handshake, sent in one call of the kernel with the first frames.
+    """
 
     __slots__ = (
         "_allowance_bytes",
@@ -55,19 +58,13 @@ class WriteBuffer:
         self._pending.append(chunk)
         self._pending_bytes += len(chunk)
 
-    def write_response(self, response: bytes) -> None:
-        """Send the response to the handshake, which is no packet, in one call of the kernel with the first frames."""
-        self.write(response)
-        stats = self._context.stats
-        stats.packets_out -= 1
-        stats.bytes_out -= len(response)
-
     def flush(self) -> None:
         """Pass the buffer to the asyncio transport; abort the client if the limit is exceeded."""
         pending, tcp = self._pending, self._tcp
         packets = len(pending)
         if not packets:
             return
+        response_bytes = 0 if self.written_bytes else len(pending[0])
         chunk = pending[0] if packets == 1 else b"".join(pending)
         pending.clear()
         self._pending_bytes = 0
@@ -78,8 +75,8 @@ class WriteBuffer:
         size = len(chunk)
         self.written_bytes += size
         stats = self._context.stats
-        stats.packets_out += packets
-        stats.bytes_out += size
+        stats.packets_out += packets - 1 if response_bytes else packets
+        stats.bytes_out += size - response_bytes
         buffered = tcp.get_write_buffer_size()
         if not buffered and not self._is_encrypted:
             return

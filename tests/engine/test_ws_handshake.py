@@ -8,6 +8,9 @@ import weakref
 
 from aiohttp import web
 
+from chatws.engine.connection import SocketIOConnection
+from chatws.engine.session import EngineSession
+from chatws.engine.transport import PacketReceiver
 from chatws.engine.ws_handshake import UpgradedResponse, detach_connection
 from tests.engine.support import TIMEOUT_S, UPGRADE, ValueRecorder, serve, until
 
@@ -74,7 +77,14 @@ async def test_detached_connection_is_released_by_aiohttp_and_stays_open() -> No
 
 
 async def test_response_to_the_upgrade_counts_neither_as_a_packet_nor_in_bytes() -> None:
+    counts: list[int] = []
+
+    def make_receiver(session: EngineSession) -> PacketReceiver:
+        counts.append(server.io.stats.packets_out)
+        return SocketIOConnection(session, {})
+
     async with serve() as server:
+        server.io._make_receiver = make_receiver
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(UPGRADE)
         async with asyncio.timeout(TIMEOUT_S):
@@ -82,6 +92,7 @@ async def test_response_to_the_upgrade_counts_neither_as_a_packet_nor_in_bytes()
             head = await reader.readexactly(2)
             open_packet = await reader.readexactly(head[1])
         assert open_packet.startswith(b'0{"sid"')
+        assert counts == [0]  # a counter never decreases
         assert server.io.stats.packets_out == 1
         assert server.io.stats.bytes_out == len(head + open_packet)
         writer.close()
