@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 from chatws.protocol import responses
+from chatws.protocol.json_schema import Json, describe_types
 from chatws.protocol.spec import COMMANDS, EVENTS, CommandSpec, EventSpec
 
-Json = dict[str, Any]
-
 CHANNEL = "chat"
-_SCHEMA_REF = "#/components/schemas/{name}"
 
 
 def describe(version: str) -> Json:
@@ -25,7 +19,7 @@ def describe(version: str) -> Json:
     payloads = {name: row.payload for name, row in rows.items()}
     replies = {row.name: row.reply for row in COMMANDS.values()}
     types = [*payloads.values(), *replies.values(), responses.Refused]
-    found, schemas = msgspec.json.schema_components(types, ref_template=_SCHEMA_REF)
+    found, schemas = describe_types(types)
     payload_schemas = dict(zip(payloads, found, strict=False))
     reply_schemas = dict(zip(replies, found[len(payloads) :], strict=False))
     messages = {name: _message(row, payload_schemas[name]) for name, row in rows.items()}

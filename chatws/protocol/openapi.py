@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
-
-import msgspec
 
 from chatws.protocol import responses
+from chatws.protocol.json_schema import REF, Json, describe_types
 from chatws.protocol.rest_spec import OPERATIONS, Operation
 from chatws.protocol.spec import AGENTS, CUSTOMERS, SERVICES, CommandSpec
 from chatws.protocol.webhook_signature import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER
 from chatws.protocol.webhooks import EVENTS
-
-Json = dict[str, Any]
 
 PAGES: tuple[tuple[str, str, type | None], ...] = (
     ("/health", "Liveness of the process.", responses.Health),
@@ -24,7 +20,6 @@ PAGES: tuple[tuple[str, str, type | None], ...] = (
 )
 """Pages for the operator: path, summary, and the type of a JSON body."""
 
-_REF = "#/components/schemas/{name}"
 _SECURITY: Json = {
     "agent": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "customer": {"type": "apiKey", "in": "header", "name": "X-Session-Id"},
@@ -38,7 +33,7 @@ def describe(version: str) -> Json:
     types += [operation.command.reply for operation in OPERATIONS]
     types += [page for _, _, page in PAGES if page is not None]
     types += [body for _, body in EVENTS.values()]
-    _, schemas = msgspec.json.schema_components([*dict.fromkeys(types), responses.Refused], ref_template=_REF)
+    _, schemas = describe_types([*dict.fromkeys(types), responses.Refused])
     paths: dict[str, Json] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
@@ -81,7 +76,7 @@ def _webhook(summary: str, body: type) -> Json:
         {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
         for name in (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
     ]
-    content = {"application/json": {"schema": {"$ref": _REF.format(name=_name(body))}}}
+    content = {"application/json": {"schema": {"$ref": REF.format(name=_name(body))}}}
     return {
         "summary": summary,
         "security": [],
@@ -107,7 +102,7 @@ def _security(row: CommandSpec) -> list[Json]:
 
 
 def _json_body(text: str, body: type) -> Json:
-    content = {"application/json": {"schema": {"$ref": _REF.format(name=_name(body))}}}
+    content = {"application/json": {"schema": {"$ref": REF.format(name=_name(body))}}}
     return {"description": text, "content": content}
 
 

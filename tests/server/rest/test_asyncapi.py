@@ -31,6 +31,23 @@ def references(value: Any) -> list[str]:
     return own + [found for one in value.values() for found in references(one)]
 
 
+def patterns(value: Any) -> set[str]:
+    """Return every pattern inside a value."""
+    if isinstance(value, list):
+        return set().union(*map(patterns, value))
+    if not isinstance(value, dict):
+        return set()
+    own = {value["pattern"]} if isinstance(value.get("pattern"), str) else set()
+    return own.union(*map(patterns, value.values()))
+
+
+async def test_patterns_are_regular_expressions_of_javascript(chat: RunningChat) -> None:
+    for path in ("/asyncapi.json", "/openapi.json"):
+        found = patterns((await chat.get(path))[1])
+        assert "^[A-Za-z0-9_-]{1,64}$" in found
+        assert not [pattern for pattern in found if "\\A" in pattern or "\\Z" in pattern]
+
+
 async def test_asyncapi_describes_every_event_and_ack_without_dangling_reference(chat: RunningChat) -> None:
     _, document = await chat.get("/asyncapi.json")
     assert (document["asyncapi"], document.keys()) == ("3.0.0", SECTIONS)
