@@ -31,6 +31,9 @@ REFRESH_S: Final = 0.25
 NARROW: Final = 80
 """Width below which the list of connections is hidden at first."""
 
+SHORT: Final = 14
+"""Height below which there is no room for the detail of an event."""
+
 MAX_LINE_BYTES: Final = 1 + line_writer.MAX_BYTES
 """Longest line that is read: the process writes none that exceeds its own limit."""
 
@@ -48,6 +51,7 @@ class TapScreen(App[ExitCode]):
     #connections.shown { display: block; }
     #events { height: 1fr; }
     #detail { height: 6; border-top: solid $primary; }
+    #detail.hidden { display: none; }
     #filter { display: none; height: 3; }
     #filter.shown { display: block; }
     """
@@ -106,8 +110,8 @@ class TapScreen(App[ExitCode]):
             await asyncio.wait([self._reader])
 
     def on_resize(self, event: Resize) -> None:
-        """Draw for the new width."""
-        del event
+        """Draw for the new size."""
+        self.query_one("#detail").set_class(event.size.height < SHORT, "hidden")
         self.state.changed = True
 
     def action_pause(self) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.json import encode
+from textual.widgets import DataTable
 
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.tap.screen import TapScreen
@@ -59,6 +61,19 @@ def test_screen_shows_pairs_pauses_and_filters(shared_server: ServerProcess, tmu
     window.press("q")
     window.wait_for("exit code 0")
     assert window.is_clean
+
+
+async def test_short_screen_shows_events_in_place_of_a_detail() -> None:
+    record = encode(TapRecord(t=1.0, type="out", c=1, event="typing_start", room="r1")).decode()
+    line = "chatws tap: http://127.0.0.1:9 forwards"
+    screen = TapScreen(["sh", "-c", f"echo '{line}' >&2; echo '{record}'; exec sleep 60"])
+    async with screen.run_test(size=(30, 8)) as pilot:
+        await until(lambda: screen.query_one("#events", DataTable).row_count == 1)
+        assert not screen.query_one("#detail").display
+        assert screen.query_one("#events").size.height >= 4
+        await pilot.resize_terminal(30, 24)
+        await pilot.pause()
+        assert screen.query_one("#detail").display
 
 
 def test_screen_restores_the_terminal_when_a_signal_ends_it(shared_server: ServerProcess, tmux: Tmux) -> None:
