@@ -22,7 +22,7 @@ def explain_failure(problem: Exception, debug_option: str) -> tuple[str, ExitCod
     if isinstance(problem, OSError) and problem.errno in _OUTPUT_ERRORS:
         abandon_stdout()
         return f"the output cannot be written: {problem.strerror}", ExitCode.FAILED
-    if isinstance(problem, UnicodeError):
+    if isinstance(problem, UnicodeEncodeError | UnicodeDecodeError):
         # Bytes that are not UTF-8 become lone surrogates in arguments and input, and fail when they are used.
         return "an argument, the input or a file is not UTF-8 text", ExitCode.USAGE
     line = f"this is a bug: {type(problem).__name__}: {problem}; run it again with {debug_option}"

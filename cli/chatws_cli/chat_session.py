@@ -61,9 +61,12 @@ def client_options(
 
 def _is_server_address(url: str) -> bool:
     try:
-        return re.fullmatch(r"https?://[^/\s]+(/\S*)?", url) is not None and urlsplit(url).port != 0
-    except ValueError:  # the port is not a number up to 65535
+        parts = urlsplit(url)
+        # `port` raises ValueError unless it is a number up to 65535; the encoding of a host such as `a..b` does, too.
+        is_usable = parts.port != 0 and bool((parts.hostname or "").encode("idna"))
+    except ValueError:
         return False
+    return is_usable and re.fullmatch(r"https?://[^/\s]+(/\S*)?", url) is not None
 
 
 def chat_options(conversation_id: str | None, linger_s: float, history: int | None, *, as_json: bool) -> ChatOptions:

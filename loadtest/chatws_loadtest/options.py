@@ -35,8 +35,8 @@ def find_credentials(key_file: Path | None, tokens: Path | None, sessions: Path 
     )
 
 
-def find_mapping(path: Path | None) -> ServerMapping:
-    """Read the mapping file that the option names; without one, return the guide's mapping.
+def find_mapping(path: Path | None, option: str = "--mapping") -> ServerMapping:
+    """Read the mapping file that an option names; without one, return the guide's mapping.
 
     Raises:
         CommandExit: the file is invalid.
@@ -44,7 +44,7 @@ def find_mapping(path: Path | None) -> ServerMapping:
     try:
         return GUIDE_MAPPING if path is None else read_mapping(path)
     except MappingError as problem:
-        raise CommandExit(f"--mapping {problem}", ExitCode.USAGE) from problem
+        raise CommandExit(f"{option} {problem}", ExitCode.USAGE) from problem
 
 
 def check_url(url: str, *, allow_remote: bool) -> None:
@@ -57,6 +57,14 @@ def check_url(url: str, *, allow_remote: bool) -> None:
         raise CommandExit(f"{url!r} is not the URL of a server; use for example http://127.0.0.1:3000", ExitCode.USAGE)
     if not allow_remote:
         _refuse_public(url, urlsplit(url).hostname or "")
+
+
+def is_host_name(host: str) -> bool:
+    """Return whether a text can be the name or the address of a host: ``a..b`` cannot, and no look-up accepts it."""
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def find_port(url: str) -> int:
@@ -101,7 +109,7 @@ def _is_http_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
         # Reading `port` raises ValueError if it is invalid.
-        return parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+        return parts.scheme in _PORTS and is_host_name(parts.hostname or "") and parts.port != 0
     except ValueError:
         return False
 

@@ -72,7 +72,9 @@ def test_unknown_host_is_named(chatws: RunCommand, tmp_path: Path) -> None:
     assert "no-such-host.invalid" in done.stderr
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://127.0.0.1:x", "ftp://127.0.0.1", "localhost:3000"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:99999", "http://127.0.0.1:x", "http://a..b:3000", "ftp://127.0.0.1", "localhost:3000"]
+)
 def test_malformed_address_is_a_usage_error(chatws: RunCommand, tmp_path: Path, url: str) -> None:
     done = chatws("send", "hello", "--url", url, "--data-dir", str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")

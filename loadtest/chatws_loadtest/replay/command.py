@@ -148,7 +148,7 @@ def replay(  # noqa: PLR0917  these are options, never positional
 
 
 def _read(file: Path, recorded_mapping: Path | None) -> tuple[Chatlog, ChatEventNames]:
-    names = ChatEventNames.of_mapping(find_mapping(recorded_mapping))
+    names = ChatEventNames.of_mapping(find_mapping(recorded_mapping, "--recorded-mapping"))
     try:
         return read_chatlog(file), names
     except ChatlogError as problem:

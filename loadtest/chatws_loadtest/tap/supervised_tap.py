@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -79,7 +80,9 @@ async def _open_tap(options: TapOptions, ca_file: Path | None, observations: int
     try:
         await server.__aenter__()
     except OSError as problem:
-        reason = os.strerror(problem.errno) if problem.errno else str(problem)
+        # The numbers of a failed look-up of the name are not those of `os.strerror`.
+        is_lookup = isinstance(problem, socket.gaierror)
+        reason = os.strerror(problem.errno) if problem.errno and not is_lookup else problem.strerror or str(problem)
         line = f"port {options.port} of {options.host} cannot be used: {reason}"
         raise CommandExit(line, ExitCode.USAGE) from problem
     try:

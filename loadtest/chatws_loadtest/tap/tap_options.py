@@ -10,7 +10,7 @@ import typer
 
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.errors import CommandExit
-from chatws_loadtest.options import check_url, find_mapping
+from chatws_loadtest.options import check_url, find_mapping, is_host_name
 from chatws_loadtest.tap.fault_rules import FaultRule, RuleError, parse_rule
 from chatws_loadtest.tap.packet_analyser import AnalysisOptions
 from chatws_loadtest.tap.tap_server import TapOptions
@@ -43,6 +43,8 @@ def make_tap_options(
         CommandExit: a value is wrong.
     """
     check_url(url, allow_remote=allow_remote)
+    if not is_host_name(host):
+        raise CommandExit(f"--host {host!r} is not the name or the address of a host", ExitCode.USAGE)
     return TapOptions(
         url=url,
         mapping=find_mapping(mapping),

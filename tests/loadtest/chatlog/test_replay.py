@@ -249,3 +249,6 @@ async def test_file_without_messages_is_refused(tmp_path: Path) -> None:
     done = await run_command("replay", str(tmp_path / "none.chatlog"))
     assert done.returncode == USAGE
     assert "No such file" in done.stderr
+    done = await run_command("replay", str(file), "--recorded-mapping", "/nowhere")
+    assert done.returncode == USAGE
+    assert done.stderr.startswith("chatws replay: --recorded-mapping /nowhere: ")

@@ -147,6 +147,8 @@ def test_port_in_use_ends_the_command_with_one_line() -> None:
         (("http://8.8.8.8",), "which is not private"),
         (("https://127.0.0.1:9", "--ca-file", "/nowhere"), "--ca-file /nowhere cannot be used"),
         (("http://127.0.0.1:9", "--mapping", "/nowhere"), "--mapping /nowhere"),
+        (("http://a..b:9",), "'http://a..b:9' is not the URL of a server"),
+        (("http://127.0.0.1:9", "--host", "a..b"), "--host 'a..b' is not the name or the address of a host"),
     ],
 )
 def test_wrong_options_end_the_command_with_one_line(options: tuple[str, ...], line: str) -> None:
