@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from chatws_loadtest import server_process, worker_pool
+from chatws_loadtest.tap import analysis_process
 from tests.support.fork_requests import (
     DESCRIPTORS,
     MAX_REQUEST_BYTES,
@@ -110,6 +111,8 @@ def main() -> None:
     server_requests = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     server_requests.bind("")
     server_process.start_process = partial(start_forked, partial(send_to, server_requests.getsockname()))  # type: ignore[assignment]  # as far as needed
+    # At the lowest priority, the analysis of a tap would get no processor time beside the other tests.
+    analysis_process.lower_priority = do_nothing
     prepare_to_fork()
     requests = poll()
     for source in (control, locust_requests, server_requests):
@@ -137,6 +140,10 @@ def main() -> None:
                     os.close(descriptor)
             elif fork_program(message, descriptors, _run_to_end, programs):
                 return
+
+
+def do_nothing() -> None:
+    """Leave the priority of a process as it is."""
 
 
 def _import_programs() -> None:

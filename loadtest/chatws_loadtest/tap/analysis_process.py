@@ -94,7 +94,7 @@ def analyse(observations: int, options: TapOptions, started_s: float, emit: Emit
 def _run_and_exit(run: Callable[[int], ExitCode], reading: int) -> None:
     code: int = CRASHED
     try:
-        _lower_priority()
+        lower_priority()
         code = run(reading)
         sys.stdout.flush()
     except BaseException:  # noqa: BLE001 - the stack below belongs to the proxy
@@ -104,7 +104,7 @@ def _run_and_exit(run: Callable[[int], ExitCode], reading: int) -> None:
         os._exit(code)
 
 
-def _lower_priority() -> None:
+def lower_priority() -> None:
     """Give the analysis the time that no other process needs.
 
     A nice value alone would let the kernel wake up the server behind the analysis, although it could replace it.
