@@ -7,6 +7,7 @@ import time
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
+from benchmarks.common.client import ConnectionFailed
 from benchmarks.common.measurement import BoundedMeasurement
 from benchmarks.soak.bystanders import BYSTANDERS, run_bystanders
 from benchmarks.soak.clients import for_all, join_one
@@ -98,15 +99,16 @@ async def slow_heads(plan: SoakPlan) -> list[BoundedMeasurement]:
 
 
 async def _connect_newcomer(server: SoakServer) -> None:
-    """Connect a user as soon as the server has room for a handshake."""
+    """Connect a user, who tries again while the server has no room for a handshake."""
     async with asyncio.timeout(_TIMEOUT_S):
         while True:
-            answer = await _hold_handshake(server, HOST)
-            answer.writer.close()
-            if answer.status == HTTPStatus.OK:
-                break
-            await asyncio.sleep(_RETRY_S)
-    (await join_one(server, "newcomer")).close()
+            try:
+                newcomer = await join_one(server, "newcomer")
+            except ConnectionFailed:
+                await asyncio.sleep(_RETRY_S)
+            else:
+                newcomer.close()
+                return
 
 
 async def _hold_handshake(server: SoakServer, source: str) -> HandshakeAnswer:
