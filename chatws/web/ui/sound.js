@@ -12,7 +12,8 @@ let context = null;
  * play the notes of all messages at once later.
  */
 export function chime() {
-  if (!navigator.userActivation.hasBeenActive) return;
+  // Firefox before version 120 does not have this property.
+  if (navigator.userActivation?.hasBeenActive === false) return;
   context ??= new AudioContext();
   if (context.state === "suspended") void context.resume();
   NOTES_HZ.forEach((hertz, index) => playNote(/** @type {AudioContext} */ (context), hertz, index * NOTE_S * 0.7));
