@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shlex
 import socket
+import subprocess
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.support.certificate import make_certificate
 from tests.support.commands import UnreadCommand
+from tests.support.preloaded import CHATWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,3 +89,13 @@ def test_tail_ends_quietly_when_its_reader_has_gone(shared_server: ServerProcess
         assert "conversation" in child.stdout.readline()
         child.stdout.close()  # nothing more is sent, so only the closed pipe can end the command
         assert (child.wait(timeout=60), child.errors) == (141, "")
+
+
+def test_chat_ends_with_one_line_when_the_disk_below_its_output_is_full(
+    shared_server: ServerProcess, tmp_path: Path
+) -> None:
+    words = [str(CHATWS), "customer", "--url", shared_server.url, "--session-file", str(tmp_path / "session")]
+    script = f"exec {shlex.join(words)} > /dev/full"
+    done = subprocess.run(["bash", "-c", script], input="Hi", capture_output=True, text=True, timeout=60, check=False)
+    line = "chatws: the output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, line)

@@ -72,6 +72,7 @@ class ChatLoop:
 
         Raises:
             ClientError: the first connection failed, or the conversation could not be joined.
+            OSError: standard output takes no more.
         """
         handle_exit_signals(asyncio.get_running_loop(), self.end)
         unsubscribe = self.client.on_event(self._on_event)
@@ -97,10 +98,10 @@ class ChatLoop:
     async def show_errors_of(self, work: Coroutine[object, object, None]) -> None:
         """Run a coroutine and show its error."""
         try:
-            with self._end_on_broken_pipe():
+            with self._end_on_output_error():
                 await work
         except ClientError as problem:
-            with self._end_on_broken_pipe():
+            with self._end_on_output_error():
                 self.show_failure(problem)
 
     async def send(self, conversation_id: str, content: str, client_message_id: str | None = None) -> None:
@@ -253,7 +254,7 @@ class ChatLoop:
         if self.conversation_id is None:
             self._find_first(event)
         if self._deferred is None or self.conversation_id is None:
-            with self._end_on_broken_pipe():
+            with self._end_on_output_error():
                 self.show_event(name, event)
         else:
             self._deferred.append((name, event))
@@ -276,14 +277,21 @@ class ChatLoop:
         self._pending.discard(pending.done)
         self._last_result_s = asyncio.get_running_loop().time()
         self._has_failed = self._has_failed or pending.state != "stored"
-        with self._end_on_broken_pipe():
+        with self._end_on_output_error():
             self.show_result(pending)
 
     @contextmanager
-    def _end_on_broken_pipe(self) -> Iterator[None]:
-        """End the session when the reader of standard output has gone; a callback has no caller to raise to."""
+    def _end_on_output_error(self) -> Iterator[None]:
+        """End the session when standard output takes no more; a callback has no caller to raise to."""
         try:
             yield
         except BrokenPipeError:
             abandon_stdout()
             self.end(int(ExitCode.BROKEN_PIPE))
+        except OSError as problem:
+            if problem.filename is not None:
+                raise
+            # A full disk, for example: `run` raises it.
+            if not self._exit_code.done():
+                self._exit_code.set_exception(problem)
+                self._exit_code.exception()  # otherwise asyncio would log it if the session ends by another error
