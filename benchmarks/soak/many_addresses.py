@@ -45,7 +45,10 @@ async def many_handshakes(plan: SoakPlan) -> list[BoundedMeasurement]:
         began = time.monotonic()
         await _connect_newcomer(server)
         newcomer_s = time.monotonic() - began
-        closed = await server.wait_until(lambda counts: counts.unadmitted == 0, _TIMEOUT_S)
+        # The newcomer's socket ends a moment after its connection was closed.
+        closed = await server.wait_until(
+            lambda counts: counts.unadmitted == 0 and counts.sockets == BYSTANDERS, _TIMEOUT_S
+        )
         for answer in answers:
             answer.writer.close()
     accepted = sum(answer.status == HTTPStatus.OK for answer in answers)
