@@ -332,7 +332,6 @@ export class ChatClient {
     return reply;
   }
 
-  /** Fetch a fresh token and give it to the server, unless that is under way. */
   async #renewToken() {
     if (!this.#fetchToken || this.#renewing) return;
     this.#renewing = true;
