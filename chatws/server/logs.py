@@ -16,8 +16,8 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 MAX_VALUE_CHARS = 200
 _MIN_INTERVAL_S = 1.0
 
-_MALFORMED_HTTP = (HttpProcessingError, web.RequestPayloadError, UnicodeEncodeError)
-"""Errors that aiohttp logs for a head, for a body that no handler reads, and for an ``Expect`` that is not UTF-8."""
+_MALFORMED_HTTP = (HttpProcessingError, web.RequestPayloadError)
+"""Errors that are logged for a head, and for a body that no handler reads."""
 
 _STANDARD_ATTRIBUTES = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
 """Attributes of every record; any other was given as ``extra``."""

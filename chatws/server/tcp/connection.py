@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.http import HttpProcessingError
 from aiohttp.streams import StreamReader
 
 from chatws.engine.upgrade_request import UpgradeRequest, parse_upgrade
@@ -143,7 +144,9 @@ class HttpConnection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Respond with 400 to an ``Expect`` that is not UTF-8: aiohttp fails to quote it in its refusal."""
-        return super().handle_error(request, 400 if isinstance(exc, UnicodeEncodeError) else status, exc, message)
+        if isinstance(exc, UnicodeEncodeError) and not request.headers.get(hdrs.EXPECT, "").isascii():
+            status, exc = 400, HttpProcessingError(code=400, message="Expect is not UTF-8")
+        return super().handle_error(request, status, exc, message)
 
     def close(self) -> None:
         """Close the connection after the request in progress; at once if aiohttp has not begun to read any.

@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import pytest
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from chatws.server.tcp import LimitedSite, ListenerLimits, ListenerStats
 from tests.engine.support import until
@@ -146,10 +148,13 @@ async def test_malformed_chunk_ends_the_request_at_once() -> None:
         assert (await read_all(reader)).startswith(b"HTTP/1.1 400 ")
 
 
-async def test_expectation_that_is_not_utf8_is_a_bad_request() -> None:
+async def test_expectation_that_is_not_utf8_is_a_bad_request(caplog: pytest.LogCaptureFixture) -> None:
     async with listening() as site:
         reader, _ = await site.connect(b"GET / HTTP/1.1\r\nHost: localhost\r\nExpect: \xff\r\n\r\n")
         assert (await read_all(reader)).startswith(b"HTTP/1.1 400 ")
+    (record,) = [record for record in caplog.records if record.name == "aiohttp.server"]
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], HttpProcessingError), "otherwise the log would have a traceback"
 
 
 async def test_head_that_is_sent_too_slowly_is_answered_with_408() -> None:
