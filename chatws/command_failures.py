@@ -1,4 +1,4 @@
-"""Exceptions that end a command, as one line for the user and an exit code."""
+"""Exceptions that end a command, as an exit code and, unless the reader of the output has gone, a line for the user."""
 
 from __future__ import annotations
 
@@ -27,3 +27,14 @@ def explain_failure(problem: Exception, debug_option: str) -> tuple[str, ExitCod
         return "an argument, the input or a file is not UTF-8 text", ExitCode.USAGE
     line = f"this is a bug: {type(problem).__name__}: {problem}; run it again with {debug_option}"
     return line, ExitCode.FAILED
+
+
+def translate_exit(end: SystemExit) -> SystemExit:
+    """Return the exit that Typer should have raised: it turns a ``BrokenPipeError`` into exit code 1.
+
+    After such an error, the rest of the output is discarded.
+    """
+    if isinstance(end.__context__, BrokenPipeError):
+        abandon_stdout()
+        return SystemExit(ExitCode.BROKEN_PIPE)
+    return end

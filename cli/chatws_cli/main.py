@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from chatws import __version__
-from chatws.command_failures import explain_failure
+from chatws.command_failures import explain_failure, translate_exit
 from chatws.exit_codes import ExitCode
-from chatws.standard_streams import abandon_stdout, open_missing_streams, replace_unencodable_characters
+from chatws.standard_streams import open_missing_streams, replace_unencodable_characters
 from chatws_cli.errors import CommandError
 from chatws_cli.lazy_group import LazyGroup
 
@@ -57,11 +57,7 @@ def run() -> None:
             raise
         _fail(str(problem), problem.code)
     except SystemExit as end:
-        # Typer turns a BrokenPipeError into exit code 1.
-        if isinstance(end.__context__, BrokenPipeError):
-            abandon_stdout()
-            sys.exit(ExitCode.BROKEN_PIPE)
-        raise
+        raise translate_exit(end) from None
     except Exception as problem:
         if _is_debugging():
             raise

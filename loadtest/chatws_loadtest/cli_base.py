@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from chatws.command_failures import explain_failure
+from chatws.command_failures import explain_failure, translate_exit
 from chatws.exit_codes import ExitCode
-from chatws.standard_streams import abandon_stdout, replace_unencodable_characters
+from chatws.standard_streams import replace_unencodable_characters
 from chatws_loadtest.errors import CommandExit
 
 DEBUG_VARIABLE = "CHATWS_DEBUG"
@@ -50,11 +50,7 @@ def run_app(app: typer.Typer, name: str) -> None:
     except CommandExit as exit_:
         _fail(name, exit_.line, exit_.code)
     except SystemExit as end:
-        # Typer turns a BrokenPipeError into exit code 1.
-        if isinstance(end.__context__, BrokenPipeError):
-            abandon_stdout()
-            sys.exit(ExitCode.BROKEN_PIPE)
-        raise
+        raise translate_exit(end) from None
     except Exception as problem:
         if os.environ.get(DEBUG_VARIABLE, "") not in {"", "0"}:
             raise
