@@ -70,6 +70,11 @@ class EngineContext:
         return FlushScheduler(self.loop, self.log)
 
     @cached_property
+    def eof_limiter(self) -> LoopLimiter:
+        """Limiter of the TCP connections that are closed in one event-loop iteration because the client sent EOF."""
+        return LoopLimiter(self.loop, _DISCONNECTS_PER_ITERATION)
+
+    @cached_property
     def disconnect_limiter(self) -> LoopLimiter:
         """Limiter of the WebSockets whose end is handled in one event-loop iteration."""
         return LoopLimiter(self.loop, _DISCONNECTS_PER_ITERATION)

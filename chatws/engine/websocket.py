@@ -148,14 +148,19 @@ class WebSocketTransport(WriteBuffer, asyncio.Protocol):
             self._pause()
             self._resume()
 
-    def eof_received(self) -> None:
-        """Abort after the close timeout when the client sends EOF; the event loop would wait without limit.
+    def eof_received(self) -> bool:
+        """Close the connection when the client sends EOF; of thousands that end together, a few in each iteration.
 
-        Without unsent bytes it closes the connection at once: thousands of clients that end together need no timers.
+        Without unsent bytes it needs no close timeout: the event loop closes it without waiting. Returns True if the
+        connection is closed here; the event loop itself closes one with TLS.
         """
-        tcp = self._tcp
-        if tcp.get_write_buffer_size() or tcp.get_extra_info("sslcontext") is not None:
+        if self._is_encrypted:
             self._abort_later()
+            return False
+        if self._tcp.get_write_buffer_size():
+            self._abort_later()
+        self._context.eof_limiter.run(self._close_tcp)
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Handle the loss of the TCP connection; messages received before are still handled."""

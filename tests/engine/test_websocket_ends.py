@@ -109,6 +109,23 @@ async def test_many_empty_frames_are_spread_over_iterations() -> None:
         sender.close()
 
 
+async def test_closes_of_many_clients_that_send_eof_are_spread_over_iterations() -> None:
+    """Each close takes system calls: those of thousands in one iteration would delay all other clients."""
+    async with serve(NO_TIMEOUTS) as server:
+        clients = [await open_stalled_client(server) for _ in range(80)]
+        for client in clients:
+            client.shutdown(socket.SHUT_WR)
+        left = server.io.websocket_count
+        closed_together = []
+        while left:
+            await asyncio.sleep(0)
+            before, left = left, server.io.websocket_count
+            closed_together.append(before - left)
+        assert max(closed_together) < len(clients) / 2
+        for client in clients:
+            client.close()
+
+
 async def read_until(bare: socket.socket, end: bytes) -> None:
     """Read until these bytes are received."""
     received = b""
