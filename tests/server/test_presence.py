@@ -109,6 +109,30 @@ async def test_returning_device_keeps_its_status_while_another_is_connected(star
         await customer.expect("presence_update", status="busy")
 
 
+async def test_client_that_returns_before_its_lost_connection_times_out_has_one_status(start_chat: StartChat) -> None:
+    chat = await start_chat(presence_grace_ms=1)
+    lost, customer = await chat.pair()
+    await lost.call("set_presence", {"status": "busy"})
+    returned = await in_room(chat, after=lost)
+    await returned.call("set_presence", {"status": "away"})
+    await until(lambda: changes(customer) == ["busy", "away"])
+    await lost.close()
+    await returned.call("set_presence", {"status": "online"})
+    await customer.expect("presence_update", status="online")
+    assert changes(customer) == ["busy", "away"]
+
+
+async def test_earlier_connection_of_a_client_counts_again_if_the_later_one_closes(start_chat: StartChat) -> None:
+    """A browser that duplicates a tab may copy its ``pid``."""
+    chat = await start_chat(presence_grace_ms=1)
+    tab, customer = await chat.pair()
+    duplicate = await in_room(chat, after=tab)
+    await duplicate.call("set_presence", {"status": "away"})
+    await customer.expect("presence_update", status="away")
+    await duplicate.close()
+    assert (await customer.expect("presence_update"))["status"] == "online"
+
+
 async def test_latest_status_counts_for_a_client_that_missed_the_reply_to_connect(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=60_000)
     agent, customer = await chat.pair()

@@ -74,7 +74,7 @@ class PresenceManager:
         if user.grace is not None:
             user.grace.cancel()
             user.grace = None
-        user.connections.add(connection)
+        user.connections[connection] = None
         self._update_local(user, has_new_entry=has_new_entry)
 
     def disconnected(self, connection: Connection) -> None:
@@ -82,7 +82,7 @@ class PresenceManager:
         user = self._users.get(connection.user_id)
         if user is None or connection not in user.connections:
             return
-        user.connections.discard(connection)
+        del user.connections[connection]
         user.remember_rooms(connection.joined)
         user.remember_choice(connection)
         if user.connections:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
 from chatws.bus import ClientChoice, PresenceEntry
@@ -37,7 +37,8 @@ class UserPresence:
 
     def __init__(self, user: User, now_ms: int) -> None:
         self.user = user
-        self.connections: set[Connection] = set()
+        self.connections: dict[Connection, None] = {}
+        """Open connections, in the order in which they were authenticated."""
         self.closed_choices: list[ClientChoice] = []
         """Choices on closed connections, the latest connection last; a client takes its own over when it returns."""
         self.local_status: PresenceStatus = "offline"
@@ -89,7 +90,7 @@ class UserPresence:
 
     def update_local(self, now_ms: int) -> bool:
         """Derive the local status from the connections here; return whether it has changed."""
-        choices = {connection.choice for connection in self.connections}
+        choices = {connection.choice for connection in self._latest_of_each_client()}
         local: PresenceStatus = next((status for status in _BY_PRECEDENCE if status in choices), "offline")
         if local == self.local_status:
             return False
@@ -129,6 +130,15 @@ class UserPresence:
             latest = max(own, key=attrgetter("chosen_ms"))
             connection.choice, connection.chosen_ms = latest.status, latest.chosen_ms
             self.closed_choices = [choice for choice in self.closed_choices if pid not in choice.pids]
+
+    def _latest_of_each_client(self) -> Iterator[Connection]:
+        """Yield the connections whose client has no later one: the network may have lost an open one long ago."""
+        returned: set[str] = set()
+        for connection in reversed(self.connections):
+            if connection.socket.pid not in returned:
+                yield connection
+            if connection.previous_pid is not None:
+                returned.add(connection.previous_pid)
 
     def presence(self) -> Presence:
         """Return the presence in the form sent to clients."""
