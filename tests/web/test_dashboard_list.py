@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from chatws.store import Draft
 from tests.support.chat import RunningChat
 from tests.web.browser import BrowserProfiles
-from tests.web.dashboard_support import customer_of, open_dashboard
+from tests.web.dashboard_support import Customer, customer_of, open_dashboard
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -20,6 +20,17 @@ WATCH = """() => {
   const count = (changes) => { for (const { addedNodes } of changes) window.moved += addedNodes.length; };
   new MutationObserver(count).observe(document.querySelector("#list"), { childList: true, subtree: true });
 }"""
+
+
+async def add_conversations(chat: RunningChat, customer: Customer) -> None:
+    """Add further conversations of a customer, with a message each."""
+    store = chat.parts.store
+    conversation = await store.conversation(customer.conversation_id)
+    assert conversation is not None
+    for number in range(CONVERSATIONS):
+        await store.create_conversation(f"conv-{number}", conversation.customer, "queued")
+    drafts = [Draft(f"conv-{number}", conversation.customer, "Hello") for number in range(CONVERSATIONS)]
+    await asyncio.gather(*(store.append(draft) for draft in drafts))
 
 
 async def test_long_list_loads_on_demand_and_changes_only_the_row_of_an_event(
@@ -33,13 +44,7 @@ async def test_long_list_loads_on_demand_and_changes_only_the_row_of_an_event(
     assert filters is not None
     assert empty["y"] - (filters["y"] + filters["height"]) < 40
     ann = await customer_of(chat_server, "Ann", "Hi", email="ann@example.com")
-    store = chat_server.parts.store
-    conversation = await store.conversation(ann.conversation_id)
-    assert conversation is not None
-    for number in range(CONVERSATIONS):
-        await store.create_conversation(f"conv-{number}", conversation.customer, "queued")
-    drafts = [Draft(f"conv-{number}", conversation.customer, "Hello") for number in range(CONVERSATIONS)]
-    await asyncio.gather(*(store.append(draft) for draft in drafts))
+    await add_conversations(chat_server, ann)
     await dashboard.reload()
     rows = dashboard.locator(".row")
     await expect(rows).to_have_count(100)
@@ -78,3 +83,33 @@ async def test_long_list_loads_on_demand_and_changes_only_the_row_of_an_event(
     await expect(dashboard.locator("#conversation")).to_be_hidden()
     await rows.first.click()
     await expect(dashboard.locator(".inbox")).to_be_hidden()
+
+
+async def test_page_of_the_list_that_a_reconnect_overtakes_leaves_no_hole(
+    chat_server: RunningChat, browsers: BrowserProfiles
+) -> None:
+    await add_conversations(chat_server, await customer_of(chat_server, "Ann", "Hi"))
+    dashboard = await open_dashboard(chat_server, browsers, viewport={"width": 1440, "height": 800})
+    rows, older = dashboard.locator(".row"), dashboard.get_by_role("button", name="Show older conversations")
+    await expect(rows).to_have_count(100)
+    await older.click()
+    await expect(rows).to_have_count(200)
+    third_page: asyncio.Future[Route] = asyncio.get_running_loop().create_future()
+
+    async def hold(route: Route) -> None:
+        if third_page.done():
+            await route.continue_()
+        else:
+            third_page.set_result(route)
+
+    await dashboard.route("**/api/conversations?*cursor=*", hold)
+    await older.click()
+    held = await third_page
+    await chat_server.engine.close_all()
+    await expect(rows).to_have_count(100)
+    async with dashboard.expect_response(lambda response: response.url == held.request.url):
+        await held.continue_()
+    await older.click()
+    await expect(rows).to_have_count(200)
+    await older.click()
+    await expect(rows).to_have_count(CONVERSATIONS + 1)

@@ -158,9 +158,12 @@ export class Inbox {
   async #loadOlder() {
     this.#more.disabled = true;
     this.#isEndReached = false;
+    const extended = this.#conversations;
     const query = { limit: PAGE_SIZE, cursor: this.#cursor ?? undefined };
     /** @type {ConversationList | Refused | null} */
     const page = await adminWebSocket.chat.rest.get("/api/conversations", query).catch(() => null);
+    // A reconnect has replaced the list meanwhile, and loads its first page.
+    if (extended !== this.#conversations) return;
     this.#more.disabled = false;
     if (!page?.success) return;
     // Conversations received as events are newer than any page.
