@@ -17,10 +17,13 @@ def find_secret(file: Path | None, variable: str) -> str | None:
     """Return the secret in ``file`` (``-``: the first line of standard input), else in the variable, else None.
 
     Raises:
-        CommandError: the file is missing, unreadable or empty; exit code 2.
+        CommandError: the file is missing, unreadable or empty, or the variable is not text; exit code 2.
     """
     if file is None:
-        return os.environ.get(variable) or None
+        given = os.environ.get(variable, "").strip() or None
+        if given is not None and not given.isprintable():
+            raise CommandError(f"{variable} is not text", advice="set it to the secret alone", code=ExitCode.USAGE)
+        return given
     secret = _read_first_line() if str(file) == "-" else read_secret(file)
     if not secret:
         raise CommandError(f"{file} is empty", advice="write the secret into it", code=ExitCode.USAGE)

@@ -99,3 +99,12 @@ def test_chat_ends_with_one_line_when_the_disk_below_its_output_is_full(
     done = subprocess.run(["bash", "-c", script], input="Hi", capture_output=True, text=True, timeout=60, check=False)
     line = "chatws: the output cannot be written: No space left on device\n"
     assert (done.returncode, done.stderr) == (1, line)
+
+
+@pytest.mark.parametrize("secret", ["\udcff", "two\nlines"], ids=["not UTF-8", "two lines"])
+def test_token_in_the_environment_that_is_not_text_is_wrong_usage(
+    chatws: RunCommand, tmp_path: Path, secret: str
+) -> None:
+    done = chatws("agent", "--data-dir", str(tmp_path), env={"CHATWS_TOKEN": secret})
+    line = "chatws: CHATWS_TOKEN is not text; set it to the secret alone\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", line)

@@ -66,22 +66,30 @@ async def _log_in(url: str, password: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "stdin", "code", "why"),
+    ("arguments", "stdin", "why"),
     [
-        (["add", "a b", "--email", "x@y"], "", 2, "the id cannot be"),
-        (["add", "alice", "--email", "x@y"], "", 2, "use --password-stdin"),
-        (["add", "alice", "--email", "x@y", "--password-stdin"], "short\n", 2, "too short"),
-        (["passwd", "unknown-user", "--password-stdin"], "long enough\n", 1, "no such account"),
-        (["disable", "unknown-user"], "", 1, "no such account"),
+        (["add", "a b", "--email", "x@y"], "", "the id cannot be"),
+        (["add", "alice", "--email", "x@y"], "", "use --password-stdin"),
+        (["add", "alice", "--email", "x@y", "--password-stdin"], "short\n", "too short"),
     ],
 )
-def test_invalid_account_commands_fail_with_one_line(  # noqa: PLR0917 - fixtures and a table
-    chatws: RunCommand, tmp_path: Path, arguments: list[str], stdin: str, code: int, why: str
+def test_invalid_account_is_refused_in_one_line(
+    chatws: RunCommand, tmp_path: Path, arguments: list[str], stdin: str, why: str
 ) -> None:
     done = chatws("user", *arguments, "--data-dir", str(tmp_path), stdin=stdin)
-    assert (done.returncode, done.stdout) == (code, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert why in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_account_that_does_not_exist_is_reported_in_one_line(chatws: RunCommand, tmp_path: Path) -> None:
+    data_dir = ("--data-dir", str(tmp_path))
+    chatws("db", "upgrade", *data_dir)
+    for words in (("passwd", "unknown-user", "--password-stdin"), ("disable", "unknown-user")):
+        done = chatws("user", *words, *data_dir, stdin="long enough\n")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "no such account" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_restored_backup_contains_the_conversation(
@@ -106,7 +114,7 @@ def test_a_restored_backup_contains_the_conversation(
 
 def test_existing_and_missing_backup_files_are_reported(chatws: RunCommand, tmp_path: Path) -> None:
     data_dir = ["--data-dir", str(tmp_path / "d")]
-    chatws("user", "list", *data_dir)
+    chatws("db", "upgrade", *data_dir)
     copy, missing = tmp_path / "copy.db", tmp_path / "missing.db"
     assert chatws("db", "backup", str(copy), *data_dir).returncode == 0
     again = chatws("db", "backup", str(copy), *data_dir)
@@ -116,6 +124,28 @@ def test_existing_and_missing_backup_files_are_reported(chatws: RunCommand, tmp_
         1,
         f"chatws: {missing} is not a complete backup: there is no such file\n",
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("user", "list"),
+        ("user", "disable", "alice"),
+        ("user", "erase", "alice"),
+        ("export", "room"),
+        ("grep", "word"),
+        ("db", "prune", "--older-than", "90d"),
+    ],
+    ids=lambda words: "-".join(words[:2]),
+)
+def test_command_on_a_database_that_does_not_exist_creates_none(
+    chatws: RunCommand, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    folder = tmp_path / "typo"
+    done = chatws(*words, "--data-dir", str(folder))
+    line = f"chatws: there is no database {folder / 'chatws.db'}; check --data-dir and --database-url\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", line)
+    assert not folder.exists()
 
 
 def test_password_that_is_not_utf8_text_is_a_usage_error(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def add(
     settings = database_settings(data_dir, database_url)
     password_hash = _read_password_hash(from_stdin=password_stdin)
     user = User(user_id=user_id, user_name=name or user_id, role="admin")
-    with_store(settings, lambda store: store.add_account(user, email, password_hash))
+    with_store(settings, lambda store: store.add_account(user, email, password_hash), may_create=True)
     print(f"added {user_id}")
 
 
