@@ -8,12 +8,13 @@ from rich.text import Text
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Footer, Static
 
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.chatlog_timeline.diagram_view import DiagramView
 from chatws_loadtest.chatlog_timeline.room_list import ALL_ROOMS, RoomList
 from chatws_loadtest.chatlog_timeline.screen_state import TimelineScreenState
+from chatws_loadtest.filter_box import FilterBox
 from chatws_loadtest.screen_signals import exit_on_signals
 from chatws_loadtest.text_summary import printable
 
@@ -42,8 +43,6 @@ class TimelineScreen(App[ExitCode]):
     #diagram { height: 1fr; overflow-x: hidden; overflow-y: scroll; scrollbar-size-vertical: 1; }
     #words { height: 4; border-top: solid $primary; scrollbar-size-vertical: 1; }
     #words.tall { height: 9; }
-    #filter { display: none; height: 3; }
-    #filter.shown { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", show=False),
@@ -60,7 +59,7 @@ class TimelineScreen(App[ExitCode]):
         Binding("right", "scroll(1)", show=False),
         Binding("n", "fault(1)", "Fault"),
         Binding("p", "fault(-1)", show=False),
-        Binding("slash", "filter", "Filter"),
+        Binding("slash", "filter", "Filter", priority=True),
         Binding("r", "rooms", "Rooms"),
         Binding("question_mark", "keys", "Keys", key_display="?"),
         Binding("q", "leave", "Quit"),
@@ -80,13 +79,13 @@ class TimelineScreen(App[ExitCode]):
         yield self._diagram
         with VerticalScroll(id="words"):
             yield Static(id="explanation")
-        yield Input(id="filter", placeholder="room, person or both, such as r1 u7")
+        yield FilterBox("room, person or both, such as r1 u7", apply=self._apply_filter, leave=self.action_clear)
         yield Footer()
 
     def on_mount(self) -> None:
         """Show the first row."""
         exit_on_signals(self)
-        self._diagram.focus()
+        self.screen.set_focus(self._diagram)
         self._show()
 
     def on_resize(self, event: Resize) -> None:
@@ -128,21 +127,24 @@ class TimelineScreen(App[ExitCode]):
         if not has_found:
             self._explain(["there is no other fault"])
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Disable the key of the filter in its box, so that it can be typed, and below the list of rooms."""
+        del parameters
+        is_typed = isinstance(self.focused, FilterBox) or len(self.screen_stack) > 1
+        return True if action != "filter" or not is_typed else None
+
     def action_filter(self) -> None:
         """Open the filter."""
-        box = self.query_one("#filter")
-        box.add_class("shown")
-        # At once: `focus` would pass the next keys to the diagram.
-        self.screen.set_focus(box)
+        self.query_one(FilterBox).open()
 
     def action_clear(self) -> None:
         """Close the filter; if it is closed, show all rooms."""
-        box = self.query_one("#filter", Input)
+        box = self.query_one(FilterBox)
         if not box.has_class("shown"):
             self.state.choose(None)
         box.value = ""
-        box.remove_class("shown")
-        self._diagram.focus()
+        box.close()
+        self.screen.set_focus(self._diagram)
         self._show()
 
     async def action_rooms(self) -> None:
@@ -167,19 +169,18 @@ class TimelineScreen(App[ExitCode]):
         """End the screen as a signal does."""
         self.exit(ExitCode.INTERRUPTED)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Show the rows of the filter."""
-        unknown = self.state.filter(event.value)
-        if unknown:
-            self._explain([printable(f"there is no {unknown} in the recording")])
-            return
-        self.query_one("#filter").remove_class("shown")
-        self._diagram.focus()
-        self._show()
-
     def on_diagram_view_clicked(self, event: DiagramView.Clicked) -> None:
         """Select the clicked row."""
         self.state.row = event.row
+        self._show()
+
+    def _apply_filter(self, words: str) -> None:
+        unknown = self.state.filter(words)
+        if unknown:
+            self._explain([printable(f"there is no {unknown} in the recording")])
+            return
+        self.query_one(FilterBox).close()
+        self.screen.set_focus(self._diagram)
         self._show()
 
     def _show(self) -> None:

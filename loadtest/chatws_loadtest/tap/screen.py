@@ -21,6 +21,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.exit_signals import SIGNAL_CODES
+from chatws_loadtest.filter_box import FilterBox
 from chatws_loadtest.screen_signals import exit_on_signals
 from chatws_loadtest.tap import line_writer
 from chatws_loadtest.tap.record_text import SIGNS, describe
@@ -52,17 +53,15 @@ class TapScreen(App[ExitCode]):
     #events { height: 1fr; }
     #detail { height: 6; border-top: solid $primary; }
     #detail.hidden { display: none; }
-    #filter { display: none; height: 3; }
-    #filter.shown { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", "Pause"),
-        Binding("slash", "filter", "Filter"),
+        Binding("slash", "filter", "Filter", priority=True),
         Binding("f", "flags", "Flags"),
         Binding("c", "connections", "Connections"),
         Binding("q", "leave", "Quit"),
         Binding("ctrl+c", "interrupt", show=False, priority=True),
-        Binding("escape", "clear", "Clear", show=False, priority=True),
+        Binding("escape", "clear", "Clear", show=False),
     ]
     ENABLE_COMMAND_PALETTE = False
 
@@ -88,7 +87,7 @@ class TapScreen(App[ExitCode]):
             with Vertical():
                 yield DataTable(id="events", cursor_type="row")
                 yield Static(id="detail")
-        yield Input(id="filter", placeholder="words of the lines to show; Esc shows all")
+        yield FilterBox("words of the lines to show; Esc shows all", apply=self._focus_events, leave=self.action_clear)
         yield Footer()
 
     def on_mount(self) -> None:
@@ -98,7 +97,7 @@ class TapScreen(App[ExitCode]):
         self.query_one("#events", DataTable).add_columns("s", "#", "", "what")
         if self.size.width >= NARROW:
             self.query_one("#connections").add_class("shown")
-        self.query_one("#events").focus()
+        self._focus_events()
         self._reader = asyncio.create_task(self._read())
         self.set_interval(REFRESH_S, self._draw)
         self._draw()
@@ -128,18 +127,22 @@ class TapScreen(App[ExitCode]):
         """Show or hide the connections."""
         self.query_one("#connections").toggle_class("shown")
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Disable the key of the filter while its box has the focus, so that it can be typed."""
+        del parameters
+        return True if action != "filter" or not isinstance(self.focused, FilterBox) else None
+
     def action_filter(self) -> None:
         """Open the filter."""
-        self.query_one("#filter").add_class("shown")
-        self.query_one("#filter").focus()
+        self.query_one(FilterBox).open()
 
     def action_clear(self) -> None:
         """Close the filter, and show everything."""
-        box = self.query_one("#filter", Input)
+        box = self.query_one(FilterBox)
         box.value = ""
-        box.remove_class("shown")
+        box.close()
         self.state.set_filter("")
-        self.query_one("#events").focus()
+        self._focus_events()
         self._draw()
 
     def action_leave(self) -> None:
@@ -154,15 +157,14 @@ class TapScreen(App[ExitCode]):
         """Filter while the words are typed."""
         self.state.set_filter(event.value)
 
-    def on_input_submitted(self) -> None:
-        """Return to the list, with the filter."""
-        self.query_one("#events").focus()
-
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         """Show the detail of the selected row."""
         if event.data_table.id == "events" and 0 <= event.cursor_row < len(self._rows):
             lines = self.state.detail(self._rows[event.cursor_row])
             self.query_one("#detail", Static).update(Text("\n".join(lines), overflow="fold"))
+
+    def _focus_events(self, _: str = "") -> None:
+        self.screen.set_focus(self.query_one("#events"))
 
     async def _read(self) -> None:
         """Run the process, and take its records."""

@@ -58,7 +58,10 @@ def test_screen_shows_pairs_pauses_and_filters(shared_server: ServerProcess, tmu
     assert "u1 ack" not in window.text
     window.press("Enter", "Up")
     window.wait_for("type=ack")
-    window.press("q")
+    # Without a pause, as a person types ahead while the machine is busy.
+    window.press("Escape")
+    window.wait_for("u1 ack of send_message")
+    window.press("/", "p", "/", "q", "Enter", "q")
     window.wait_for("exit code 0")
     assert window.is_clean
 
