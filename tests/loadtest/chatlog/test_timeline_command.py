@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from chatws_loadtest.chatlog.records import AckRecord, CloseRecord, IdentityRecord, InRecord, OpenRecord, OutRecord
 from chatws_loadtest.chatlog.writer import ChatlogWriter
 from tests.loadtest.command import run_command
-from tests.support.tools import require_tool
+from tests.support.tools import skip_if_missing
+from tools.services.programs import find_chromium
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -109,7 +110,8 @@ async def look_at(page_file: Path) -> None:
 
     expect.set_options(timeout=EXPECT_TIMEOUT_MS)
     async with async_playwright() as playwright:
-        program = require_tool("chromium", "apt install chromium")
+        with skip_if_missing():
+            program = find_chromium()
         options = ["--no-sandbox", "--disable-gpu"]
         browser = await playwright.chromium.launch(executable_path=program, args=options, timeout=LAUNCH_TIMEOUT_MS)
         page = await browser.new_page()
