@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from chatws.command_numbers import require_finite
 from chatws.exit_codes import ExitCode
 from chatws.settings import Layer, Value
 from chatws_cli.errors import CommandError
@@ -63,7 +64,10 @@ ConversationId = Annotated[
 Plain = Annotated[bool, typer.Option("--plain", help="Line mode: lines of text, even on a terminal.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, for output and input.")]
 Wait = Annotated[
-    float, typer.Option(metavar="SECONDS", min=0, help="Time to keep receiving after the end of the input.")
+    float,
+    typer.Option(
+        metavar="SECONDS", min=0, callback=require_finite, help="Time to keep receiving after the end of the input."
+    ),
 ]
 History = Annotated[
     int | None,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from chatws.client.gevent.transport_choice import TransportChoice
+from chatws.command_numbers import require_finite
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.chat_probe import refuse_other_server
 from chatws_loadtest.chatlog.option import ChatlogFile, WithContent, read_chatlog_option
@@ -86,18 +87,21 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         ),
     ] = None,
     rate: Annotated[
-        float, typer.Option(metavar="N", min=0.01, max=100, help="Messages per second of each user.")
+        float,
+        typer.Option(metavar="N", min=0.01, max=100, callback=require_finite, help="Messages per second of each user."),
     ] = 1.0,
     duration: Annotated[
         float | None,
         typer.Option(
             metavar="SECONDS",
             min=1,
+            callback=require_finite,
             help="Seconds to measure; default 30, soak 1800, faults 48, ramp and capacity 8 a step.",
         ),
     ] = None,
     warmup: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0, help="Seconds of load before the measurement.")
+        float,
+        typer.Option(metavar="SECONDS", min=0, callback=require_finite, help="Seconds of load before the measurement."),
     ] = 5.0,
     drain: Drain = 10.0,
     transport: TransportOption = TransportChoice.WEBSOCKET,
@@ -128,7 +132,8 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         typer.Option(help="Older report.json: print the changes, fail if a value got worse.", metavar="FILE"),
     ] = None,
     tolerance: Annotated[
-        float, typer.Option(metavar="PERCENT", min=0, help="Percent by which a value may get worse.")
+        float,
+        typer.Option(metavar="PERCENT", min=0, callback=require_finite, help="Percent by which a value may get worse."),
     ] = 25.0,
     chatlog: ChatlogFile = None,
     repeat: Annotated[int, typer.Option(metavar="N", min=1, max=50, help="Number of runs of each scenario.")] = 1,

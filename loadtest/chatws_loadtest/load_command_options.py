@@ -8,13 +8,21 @@ from typing import Annotated
 import typer
 
 from chatws.client.gevent.transport_choice import TransportChoice
+from chatws.command_numbers import require_finite
 
-Drain = Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Seconds to wait for missing acks and messages.")]
+Drain = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS", min=0, callback=require_finite, help="Seconds to wait for missing acks and messages."
+    ),
+]
 TransportOption = Annotated[
     TransportChoice,
     typer.Option(help="Transport; upgrade polls first, mix divides the users among all three."),
 ]
-Connects = Annotated[float, typer.Option(metavar="N", min=1, max=1000, help="New connections per second.")]
+Connects = Annotated[
+    float, typer.Option(metavar="N", min=1, max=1000, callback=require_finite, help="New connections per second.")
+]
 Processes = Annotated[int, typer.Option(metavar="N", min=1, max=64, help="Number of processes that generate the load.")]
 ReportFolder = Annotated[
     Path | None, typer.Option(help="Folder for report.html, report.json and others.", metavar="DIR")

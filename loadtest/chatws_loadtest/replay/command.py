@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from chatws.client.gevent.transport_choice import TransportChoice
+from chatws.command_numbers import require_finite
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.chat_probe import refuse_other_server
 from chatws_loadtest.chatlog.analysis import analyse
@@ -62,11 +63,17 @@ def replay(  # noqa: PLR0917  these are options, never positional
     times: Annotated[
         int, typer.Option(metavar="N", min=1, max=1000, help="Copies of every room, side by side, with other people.")
     ] = 1,
-    speed: Annotated[float, typer.Option(metavar="X", min=0.01, max=100, help="Factor of the recorded speed.")] = 1.0,
+    speed: Annotated[
+        float,
+        typer.Option(metavar="X", min=0.01, max=100, callback=require_finite, help="Factor of the recorded speed."),
+    ] = 1.0,
     reply_timeout: Annotated[
         float,
         typer.Option(
-            metavar="SECONDS", min=0, help="Seconds that a message waits for those that its sender had received before."
+            metavar="SECONDS",
+            min=0,
+            callback=require_finite,
+            help="Seconds that a message waits for those that its sender had received before.",
         ),
     ] = 10.0,
     drain: Drain = 10.0,

@@ -12,6 +12,7 @@ import msgspec
 import typer
 import uvloop
 
+from chatws.command_numbers import require_finite
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.cli_base import AllowRemote, CaFile, MappingFile, make_app, run_app
 from chatws_loadtest.errors import CommandExit
@@ -55,8 +56,12 @@ def tap(  # noqa: PLR0917  these are options, never positional
     user: Annotated[list[str] | None, typer.Option(help="Show this user only, e.g. u1.", metavar="USER")] = None,
     rule: Rules = None,
     seed: Seed = 1,
-    ack_late: Annotated[float, typer.Option(min=0.01, help="Flag a later ack.", metavar="SECONDS")] = 1.0,
-    ack_never: Annotated[float, typer.Option(min=0.01, help="Flag a missing ack.", metavar="SECONDS")] = 10.0,
+    ack_late: Annotated[
+        float, typer.Option(min=0.01, callback=require_finite, help="Flag a later ack.", metavar="SECONDS")
+    ] = 1.0,
+    ack_never: Annotated[
+        float, typer.Option(min=0.01, callback=require_finite, help="Flag a missing ack.", metavar="SECONDS")
+    ] = 10.0,
     ca_file: CaFile = None,
     mapping: MappingFile = None,
     *,
