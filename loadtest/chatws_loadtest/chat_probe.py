@@ -12,6 +12,7 @@ from chatws.client.mapping import GUIDE_MAPPING, AckShapeError, ServerMapping
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.credentials import Credentials, CredentialsMissing, open_http, tls_context
 from chatws_loadtest.errors import CommandExit
+from chatws_loadtest.server_address import REPLY_TIMEOUT_S, ServerAddress
 
 INVALID_NAMESPACE: Final = "Invalid namespace"
 """Reply of the official server to CONNECT for a namespace that it does not have."""
@@ -20,23 +21,38 @@ ADVICE: Final = "if its names differ from the guide's, describe them in a file a
 MAPPED_ADVICE: Final = "correct the mapping file"
 
 
-def refuse_other_server(url: str, ca_file: Path | None, credentials: Credentials, mapping: ServerMapping) -> None:
+def refuse_other_server(
+    url: str,
+    ca_file: Path | None,
+    credentials: Credentials,
+    mapping: ServerMapping,
+    reply_timeout_s: float = REPLY_TIMEOUT_S,
+) -> None:
     """Refuse a server whose path or events are certainly not those of the mapping.
 
     Raises:
         CommandExit: they are not.
     """
-    mismatch = asyncio.run(find_mismatch(url, ca_file, credentials, mapping))
+    mismatch = asyncio.run(find_mismatch(url, ca_file, credentials, mapping, reply_timeout_s))
     if mismatch is not None:
         raise CommandExit(mismatch, ExitCode.CANNOT_CONNECT)
 
 
-async def find_mismatch(url: str, ca_file: Path | None, credentials: Credentials, mapping: ServerMapping) -> str | None:
+async def find_mismatch(
+    url: str,
+    ca_file: Path | None,
+    credentials: Credentials,
+    mapping: ServerMapping,
+    reply_timeout_s: float = REPLY_TIMEOUT_S,
+) -> str | None:
     """Return why this cannot be the server that the mapping describes, with advice; None if nothing is certain.
 
     Refused credentials, and a server that is only slow, are left for the users to report.
     """
-    reason = _find_endpoint(url, ca_file, mapping) or await _find_events(url, ca_file, credentials, mapping)
+    reason = _find_endpoint(url, ca_file, mapping)
+    if reason is None:
+        server = ServerAddress(url.rstrip("/"), tls_context(url, ca_file), mapping, reply_timeout_s=reply_timeout_s)
+        reason = await _find_events(server, credentials)
     return None if reason is None else f"{reason}; {advise(mapping)}"
 
 
@@ -58,7 +74,7 @@ def _find_endpoint(url: str, ca_file: Path | None, mapping: ServerMapping) -> st
     return f"{url} has no Socket.IO endpoint {path} (HTTP 404)" if status == http.client.NOT_FOUND else None
 
 
-async def _find_events(url: str, ca_file: Path | None, credentials: Credentials, mapping: ServerMapping) -> str | None:
+async def _find_events(server: ServerAddress, credentials: Credentials) -> str | None:
     # Imported here: aiohttp costs 150 ms of start-up time, which a run with the bundled server does not need.
     from chatws_loadtest.raw_client import ConnectErrorReceived, PacketMissing, RawClient  # noqa: PLC0415
 
@@ -66,9 +82,9 @@ async def _find_events(url: str, ca_file: Path | None, credentials: Credentials,
         token = next(credentials.agents(1))
     except CredentialsMissing:
         return None
-    tls = tls_context(url, ca_file)
+    url, mapping = server.url, server.mapping
     try:
-        client = await RawClient.open(url.rstrip("/"), tls, {"token": token}, mapping=mapping)
+        client = await RawClient.open(server, {"token": token})
     except PacketMissing:
         return f"{url} does not ack {mapping.auth.event}"
     except AckShapeError as problem:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from chatws.command_failures import explain_failure, translate_exit
+from chatws.command_numbers import require_finite
 from chatws.exit_codes import ExitCode
 from chatws.standard_streams import replace_unencodable_characters
 from chatws_loadtest.errors import CommandExit
@@ -27,6 +28,12 @@ Sessions = Annotated[
 CaFile = Annotated[Path | None, typer.Option(help="Certificates to trust instead of the system's.", metavar="FILE")]
 MappingFile = Annotated[
     Path | None, typer.Option("--mapping", help="Names of another server's events (TOML).", metavar="FILE")
+]
+ReplyTimeout = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS", min=0.1, callback=require_finite, help="Time after which a reply counts as missing."
+    ),
 ]
 AllowRemote = Annotated[bool, typer.Option("--allow-remote", help="Allow addresses that are not private.")]
 AgentTokens = Annotated[Path | None, typer.Option(help="Agents' tokens, one per line.", metavar="FILE")]

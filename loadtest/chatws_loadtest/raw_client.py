@@ -26,15 +26,13 @@ from chatws.wire.engineio import EnginePacketType
 from chatws.wire.errors import WireError
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Sequence
 
-    from chatws.client.mapping import ConnectRequest, OutgoingEvent, ServerMapping
-    from chatws_loadtest.chatlog.recorder import ChatlogRecorder, ConnectionRecording
+    from chatws.client.mapping import ConnectRequest, OutgoingEvent
+    from chatws_loadtest.chatlog.recorder import ConnectionRecording
+    from chatws_loadtest.server_address import ServerAddress
 
 Fields = dict[str, object]
-REPLY_TIMEOUT_S: Final = 3.0
-"""Time limit of a reply; far above the guide's 100 ms."""
 
 SILENCE_S: Final = 0.4
 """Time without an event after which it counts as not sent."""
@@ -62,6 +60,7 @@ class RawClient:
         self,
         http: aiohttp.ClientSession,
         socket: aiohttp.ClientWebSocketResponse,
+        reply_timeout_s: float,
         recording: ConnectionRecording | None = None,
     ) -> None:
         self.events: list[tuple[str, object]] = []
@@ -74,6 +73,7 @@ class RawClient:
         self.ended = asyncio.Event()
         self.socket = socket
         self._http = http
+        self._reply_timeout_s = reply_timeout_s
         self._recording = recording
         self._arrived = asyncio.Condition()
         self._acks: dict[int, asyncio.Future[list[object]]] = {}
@@ -89,27 +89,19 @@ class RawClient:
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
-    async def open(
-        cls,
-        url: str,
-        tls: ssl.SSLContext,
-        auth: Fields | None = None,
-        *,
-        mapping: ServerMapping = GUIDE_MAPPING,
-        recorder: ChatlogRecorder | None = None,
-    ) -> Self:
-        """Open the transport, CONNECT, and present the credentials where the mapping says; ``recorder`` records it.
+    async def open(cls, server: ServerAddress, auth: Fields | None = None) -> Self:
+        """Open the transport, CONNECT, and present the credentials where the mapping says.
 
         Raises:
             ConnectErrorReceived: the transport or the namespace was refused.
             PacketMissing: the event that presents the credentials is not acked, although the mapping says so.
             AckShapeError: its ack has another shape than the mapping describes.
         """
-        translator = ServerTranslator(CompiledMapping(mapping))
+        translator = ServerTranslator(CompiledMapping(server.mapping))
         request = translator.connect(auth)
-        http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls))
+        http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=server.tls))
         try:
-            address = f"{url}{request.path}?EIO=4&transport=websocket{request.query}"
+            address = f"{server.url}{request.path}?EIO=4&transport=websocket{request.query}"
             socket = await http.ws_connect(address, headers=request.headers)
         except (aiohttp.ClientError, OSError) as problem:
             await http.close()
@@ -117,8 +109,9 @@ class RawClient:
         except asyncio.CancelledError:
             await http.close()
             raise
-        client = cls(http, socket, None if recorder is None else recorder.open_connection())
-        if mapping != GUIDE_MAPPING:
+        recording = None if server.recorder is None else server.recorder.open_connection()
+        client = cls(http, socket, server.reply_timeout_s, recording)
+        if server.mapping != GUIDE_MAPPING:
             client._translator, client._namespace = translator, request.namespace
         try:
             await client._connect(request)
@@ -130,22 +123,14 @@ class RawClient:
         return client
 
     @classmethod
-    async def authenticated(
-        cls,
-        url: str,
-        tls: ssl.SSLContext,
-        auth: Fields,
-        *,
-        mapping: ServerMapping = GUIDE_MAPPING,
-        recorder: ChatlogRecorder | None = None,
-    ) -> Self:
+    async def authenticated(cls, server: ServerAddress, auth: Fields) -> Self:
         """Open a connection whose credentials are accepted.
 
         Raises:
             ConnectErrorReceived: the credentials were refused.
         """
         try:
-            client = await cls.open(url, tls, auth, mapping=mapping, recorder=recorder)
+            client = await cls.open(server, auth)
         except PacketMissing as problem:
             raise ConnectErrorReceived(str(problem)) from problem
         try:
@@ -201,20 +186,23 @@ class RawClient:
         ack = await self._start_request(outgoing.name, outgoing.args, confirms=confirms)
         return self._translator.reply(name, await self._wait_for_ack(name, ack)) or {}
 
-    async def expect(self, name: str, timeout_s: float = REPLY_TIMEOUT_S, **fields: object) -> Fields:
+    async def expect(self, name: str, timeout_s: float | None = None, **fields: object) -> Fields:
         """Wait for an event with these fields, remove it from `events` and return its payload.
+
+        Without ``timeout_s``, it waits as long as for a reply.
 
         Raises:
             PacketMissing: the event did not arrive.
         """
         if self._translator is not None:
             self._translator.require_event(name)
+        limit_s = self._reply_timeout_s if timeout_s is None else timeout_s
         try:
-            async with asyncio.timeout(timeout_s), self._arrived:
+            async with asyncio.timeout(limit_s), self._arrived:
                 while (found := self._find(name, fields)) is None:
                     await self._arrived.wait()
         except TimeoutError:
-            raise PacketMissing(f"no {name} {fields or ''} within {timeout_s:g} s") from None
+            raise PacketMissing(f"no {name} {fields or ''} within {limit_s:g} s") from None
         return _fields(self.events.pop(found)[1])
 
     async def receives(self, name: str, timeout_s: float = SILENCE_S, **fields: object) -> bool:
@@ -238,7 +226,7 @@ class RawClient:
     async def _connect(self, request: ConnectRequest) -> None:
         await self.send(connect_packet(request.auth, request.namespace))
         try:
-            async with asyncio.timeout(REPLY_TIMEOUT_S):
+            async with asyncio.timeout(self._reply_timeout_s):
                 await self._connected.wait()
         except TimeoutError:
             self._refusal = "no reply to CONNECT"
@@ -286,13 +274,12 @@ class RawClient:
         await self.send(event_packet(name, args, ack_id=ack_id, namespace=self._namespace))
         return reply
 
-    @staticmethod
-    async def _wait_for_ack(name: str, reply: asyncio.Future[list[object]]) -> list[object]:
+    async def _wait_for_ack(self, name: str, reply: asyncio.Future[list[object]]) -> list[object]:
         try:
-            async with asyncio.timeout(REPLY_TIMEOUT_S):
+            async with asyncio.timeout(self._reply_timeout_s):
                 return await reply
         except TimeoutError:
-            raise PacketMissing(f"no ack to {name} within {REPLY_TIMEOUT_S:g} s") from None
+            raise PacketMissing(f"no ack to {name} within {self._reply_timeout_s:g} s") from None
 
     async def _append(self, name: str, payload: object) -> None:
         async with self._arrived:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from chatws.client import AgentClient, CustomerClient
 from chatws_loadtest.check.check_context import unique_text
 from chatws_loadtest.raw_client import ConnectErrorReceived, PacketMissing, RawClient
+from chatws_loadtest.server_address import ServerAddress
 
 CONVERSATION = "conv-1"
 INTERVAL_S = 0.2
@@ -74,10 +75,10 @@ class CarelessTask(ClientTask):
     keeps_unsent = True
 
     async def run(self, url: str) -> None:
-        tls, numbers, unsent = ssl.create_default_context(), itertools.count(1), ""
+        server, numbers, unsent = ServerAddress(url, ssl.create_default_context()), itertools.count(1), ""
         while True:
             with suppress(ConnectErrorReceived, PacketMissing):
-                client = await RawClient.open(url, tls, {"sessionId": "session-1"})
+                client = await RawClient.open(server, {"sessionId": "session-1"})
                 try:
                     await client.emit("join_conversation", CONVERSATION)
                     while not client.ended.is_set():

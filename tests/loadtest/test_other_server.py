@@ -13,6 +13,7 @@ from chatws.client.mapping import NotMapped, read_mapping
 from chatws_loadtest.credentials import Credentials, CustomerCredentials
 from chatws_loadtest.raw_client import ConnectErrorReceived, RawClient
 from chatws_loadtest.scenario_file import PlayOptions, PlayReport, play
+from chatws_loadtest.server_address import ServerAddress
 from chatws_loadtest.verdict import Outcome
 from tests.loadtest.command import FEW, TIMELESS_TARGETS, TIMEOUT_S, LoadtestCommand, check_correct, run_command
 from tests.loadtest.other_server import EXAMPLE, MAPPING, make_nicknames, run_example_server
@@ -37,9 +38,9 @@ def example_server(node: NodeRunner, tmp_path_factory: pytest.TempPathFactory) -
 
 
 async def test_raw_client_speaks_the_guide_inside_and_the_servers_names_outside(example_server: str) -> None:
-    mapping, tls = read_mapping(MAPPING), ssl.create_default_context()
-    agent = await RawClient.authenticated(example_server, tls, {"token": "staff-1"}, mapping=mapping)
-    guest = await RawClient.authenticated(example_server, tls, {"sessionId": "guest-1"}, mapping=mapping)
+    server = ServerAddress(example_server, ssl.create_default_context(), read_mapping(MAPPING))
+    agent = await RawClient.authenticated(server, {"token": "staff-1"})
+    guest = await RawClient.authenticated(server, {"sessionId": "guest-1"})
     assert agent.identity == {"userId": "staff-1", "userName": "staff-1", "role": "admin"}
     for client in (agent, guest):
         await client.emit("join_conversation", "room-1")
@@ -59,7 +60,7 @@ async def test_raw_client_speaks_the_guide_inside_and_the_servers_names_outside(
     await agent.expect("presence_update", userId="guest-1", status="offline")
     await agent.close()
     with pytest.raises(ConnectErrorReceived, match="no nickname"):
-        await RawClient.authenticated(example_server, tls, {"token": ""}, mapping=mapping)
+        await RawClient.authenticated(server, {"token": ""})
 
 
 async def check(*options: str) -> tuple[int, str, str]:

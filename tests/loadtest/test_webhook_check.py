@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +16,12 @@ from aiohttp import web
 from chatws.protocol.ids import new_id, now_unix_ms
 from chatws.protocol.webhook_signature import ID_HEADER, WebhookSigner, new_secret
 from chatws_loadtest.check import webhook_checks
-from chatws_loadtest.check.check_context import CheckTarget
 from chatws_loadtest.check.command import _run
 from chatws_loadtest.check.registry import CHECKS
 from chatws_loadtest.check.webhook_receiver import WebhookOptions
 from chatws_loadtest.credentials import tls_context
 from chatws_loadtest.options import find_credentials
+from chatws_loadtest.server_address import ServerAddress
 from tests.loadtest.command import run_command
 from tests.support.ports import free_port
 
@@ -129,8 +128,9 @@ async def test_broken_promises_are_found(start_server: StartServer, monkeypatch:
         for relay.fault in ("other order", "new id", "no repetition"):
             credentials = find_credentials(server.data_dir / "secret", None, None)
             options = WebhookOptions(receiver_url, signer)
-            checks, target = [CHECKS["webhook.delivery"]], partial(CheckTarget, tls=tls_context(server.url, None))
-            [result] = await _run(server.url, None, credentials, target, checks, webhook=options, quiet=True)
+            access = ServerAddress(server.url, tls_context(server.url, None))
+            checks = [CHECKS["webhook.delivery"]]
+            [result] = await _run(access, None, credentials, checks, webhook=options, quiet=True)
             reasons[relay.fault] = result.reason
     assert reasons == {
         "other order": "the messages were accepted in the order [2, 3, 1]",

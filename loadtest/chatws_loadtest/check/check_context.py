@@ -10,28 +10,24 @@ from typing import TYPE_CHECKING, Self
 
 import aiohttp
 
-from chatws.client.mapping import GUIDE_MAPPING, CompiledMapping, ServerMapping, ServerTranslator
+from chatws.client.mapping import GUIDE_MAPPING, CompiledMapping, ServerTranslator
 from chatws_loadtest.check.errors import CheckFailed, NotOffered
 from chatws_loadtest.raw_client import Fields, RawClient
 
 if TYPE_CHECKING:
-    import ssl
-
-    from chatws_loadtest.chatlog.recorder import ChatlogRecorder
     from chatws_loadtest.check.webhook_receiver import CheckReceiver
     from chatws_loadtest.ipc import RoomAssignment
+    from chatws_loadtest.server_address import ServerAddress
+
+_MIN_HTTP_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class CheckTarget:
-    """Server to check, two conversations with the credentials of their members, and trusted certificates."""
+    """Server to check, and two conversations with the credentials of their members."""
 
-    url: str
+    server: ServerAddress
     rooms: list[RoomAssignment]
-    tls: ssl.SSLContext
-    mapping: ServerMapping = GUIDE_MAPPING
-    recorder: ChatlogRecorder | None = None
-    """Recording of the connections; None: there is none."""
     webhook: CheckReceiver | None = None
     """Receiver of what the server posts; None if the command was not told the URL."""
 
@@ -40,21 +36,22 @@ class CheckContext:
     """Connections of one check, closed at its end."""
 
     def __init__(self, target: CheckTarget, http: aiohttp.ClientSession) -> None:
-        self.url = target.url
+        self.url = target.server.url
         self.rooms = target.rooms
         self.http = http
-        self.mapping = target.mapping
+        self.mapping = target.server.mapping
+        self.reply_timeout_s = target.server.reply_timeout_s
         self.webhook = target.webhook
-        self._tls = target.tls
-        self._recorder = target.recorder
+        self._server = target.server
         self._clients: list[RawClient] = []
 
     @classmethod
     @asynccontextmanager
     async def open(cls, target: CheckTarget) -> AsyncIterator[Self]:
         """Yield a context for one check, and close its connections at the end of the block."""
-        connector = aiohttp.TCPConnector(ssl=target.tls)
-        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=10)) as http:
+        connector = aiohttp.TCPConnector(ssl=target.server.tls)
+        timeout = aiohttp.ClientTimeout(total=max(_MIN_HTTP_TIMEOUT_S, target.server.reply_timeout_s))
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
             context = cls(target, http)
             try:
                 yield context
@@ -114,9 +111,7 @@ class CheckContext:
 
     async def connect(self, auth: Fields | None = None) -> RawClient:
         """Connect without waiting for ``authenticated``."""
-        return self._track(
-            await RawClient.open(self.url, self._tls, auth, mapping=self.mapping, recorder=self._recorder)
-        )
+        return self._track(await RawClient.open(self._server, auth))
 
     async def customer(self, number: int = 0) -> RawClient:
         """Connect a customer."""
@@ -163,9 +158,7 @@ class CheckContext:
             return response.status, await response.json() if is_json else await response.text()
 
     async def _authenticate(self, auth: Fields) -> RawClient:
-        return self._track(
-            await RawClient.authenticated(self.url, self._tls, auth, mapping=self.mapping, recorder=self._recorder)
-        )
+        return self._track(await RawClient.authenticated(self._server, auth))
 
     def _track(self, client: RawClient) -> RawClient:
         self._clients.append(client)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
 from contextlib import AsyncExitStack, closing, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -22,10 +20,20 @@ from chatws_loadtest.check.check_output import print_check, put_out_checks
 from chatws_loadtest.check.registry import Check, CheckResult
 from chatws_loadtest.check.runner import all_checks, run_checks
 from chatws_loadtest.check.webhook_receiver import CheckReceiver, WebhookOptions, find_webhook
-from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, MappingFile, Sessions, make_app, run_app
+from chatws_loadtest.cli_base import (
+    AllowRemote,
+    CaFile,
+    JwtSecretFile,
+    MappingFile,
+    ReplyTimeout,
+    Sessions,
+    make_app,
+    run_app,
+)
 from chatws_loadtest.credentials import Credentials, CredentialsMissing, make_rooms, tls_context
 from chatws_loadtest.errors import CommandExit
 from chatws_loadtest.options import check_url, find_credentials, find_mapping, probe
+from chatws_loadtest.server_address import REPLY_TIMEOUT_S, ServerAddress
 
 app = make_app()
 
@@ -53,6 +61,7 @@ def check(  # noqa: PLR0917  these are options, never positional
     sessions: Sessions = None,
     ca_file: CaFile = None,
     mapping: MappingFile = None,
+    timeout: ReplyTimeout = REPLY_TIMEOUT_S,
     webhook_url: Annotated[
         str | None, typer.Option(help="webhook_url of the server, on this machine; enables its check.", metavar="URL")
     ] = None,
@@ -86,33 +95,31 @@ def check(  # noqa: PLR0917  these are options, never positional
     try:
         credentials = find_credentials(jwt_secret_file, tokens, sessions)
         probe(url, ca_file)
-        mismatch = asyncio.run(find_mismatch(url, ca_file, credentials, described))
+        mismatch = asyncio.run(find_mismatch(url, ca_file, credentials, described, timeout))
         if mismatch is not None:
             print(mismatch, file=sys.stderr, flush=True)
         with nullcontext() if recording is None else closing(recording.open_recorder("check", url)) as recorder:
-            target = partial(CheckTarget, tls=tls_context(url, ca_file), mapping=described, recorder=recorder)
-            base = url.rstrip("/")
-            results = asyncio.run(_run(base, ca_file, credentials, target, checks, webhook=webhook, quiet=as_json))
+            server = ServerAddress(url.rstrip("/"), tls_context(url, ca_file), described, recorder, timeout)
+            results = asyncio.run(_run(server, ca_file, credentials, checks, webhook=webhook, quiet=as_json))
     except CredentialsMissing as problem:
         raise CommandExit(str(problem), ExitCode.USAGE) from problem
     raise typer.Exit(put_out_checks("check", url, results, junit, as_json=as_json))
 
 
 async def _run(
-    url: str,
+    server: ServerAddress,
     ca_file: Path | None,
     credentials: Credentials,
-    make_target: Callable[..., CheckTarget],
     checks: list[Check],
     *,
     webhook: WebhookOptions | None,
     quiet: bool,
 ) -> list[CheckResult]:
-    rooms = await make_rooms(url, credentials, [2, 2], ca_file)
+    rooms = await make_rooms(server.url, credentials, [2, 2], ca_file)
     if rooms[0].members[1] == rooms[1].members[1]:
         raise CredentialsMissing("there is one agent, two are needed; --tokens takes one per line")
     async with AsyncExitStack() as stack:
         # From the first check on: a server postpones the events of a conversation whose receiver does not answer.
         receiver = None if webhook is None else await stack.enter_async_context(CheckReceiver.open(webhook))
-        target = make_target(url, rooms, webhook=receiver)
+        target = CheckTarget(server, rooms, receiver)
         return await run_checks(target, checks, (lambda _: None) if quiet else print_check)

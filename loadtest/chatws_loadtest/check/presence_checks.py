@@ -65,7 +65,7 @@ async def _expiry(context: CheckContext) -> None:
     customer, agent = await context.pair()
     await customer.emit("typing_start", context.conversation_id)
     await agent.expect("typing_indicator", isTyping=True)
-    await agent.expect("typing_indicator", EXPIRY_S, isTyping=False)
+    await agent.expect("typing_indicator", max(EXPIRY_S, context.reply_timeout_s), isTyping=False)
 
 
 @addition_check("typing.message", "a message ends its sender's typing")
@@ -101,7 +101,8 @@ async def _online(context: CheckContext) -> None:
 async def _offline(context: CheckContext) -> None:
     customer, agent = await context.pair()
     await customer.close()
-    await agent.expect("presence_update", GRACE_S, userId=customer.identity.get("userId"), status="offline")
+    user_id, limit_s = customer.identity.get("userId"), max(GRACE_S, context.reply_timeout_s)
+    await agent.expect("presence_update", limit_s, userId=user_id, status="offline")
 
 
 @addition_check("presence.grace", "a quick reconnect is not shown as offline")

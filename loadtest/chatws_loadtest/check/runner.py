@@ -52,8 +52,8 @@ def all_checks() -> list[Check]:
 
 async def _run(check: Check, target: CheckTarget) -> CheckResult:
     begin_s = time.monotonic()
-    if target.recorder is not None:
-        target.recorder.mark(check.name)
+    if target.server.recorder is not None:
+        target.server.recorder.mark(check.name)
     outcome, reason = CheckOutcome.PASS, ""
     try:
         async with CheckContext.open(target) as context:

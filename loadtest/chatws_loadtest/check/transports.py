@@ -15,7 +15,7 @@ from chatws.wire.client_packets import connect_packet
 from chatws_loadtest.check.check_context import CheckContext
 from chatws_loadtest.check.errors import NotOffered
 from chatws_loadtest.check.registry import addition_check, guide_check, require
-from chatws_loadtest.raw_client import REPLY_TIMEOUT_S, ConnectErrorReceived, Fields, PacketMissing
+from chatws_loadtest.raw_client import ConnectErrorReceived, Fields, PacketMissing
 
 BAD_REQUEST = 400
 OK = 200
@@ -83,7 +83,7 @@ async def _polling(context: CheckContext) -> None:
     async with context.http.post(address, data=connect.decode(), headers=request.headers) as response:
         require(response.status == OK, f"the status of CONNECT is {response.status}")
     received = ""
-    async with asyncio.timeout(REPLY_TIMEOUT_S):
+    async with asyncio.timeout(context.reply_timeout_s):
         while _first_event(context.mapping) not in received:
             async with context.http.get(address, headers=request.headers) as response:
                 require(response.status == OK, f"the status of a poll is {response.status}")
@@ -101,7 +101,7 @@ async def _upgrade(context: CheckContext) -> None:
     address = f"{context.engine_url('websocket', context.auth())}&sid={handshake['sid']}"
     async with context.http.ws_connect(address) as socket:
         await socket.send_str("2probe")
-        answer = await socket.receive_str(timeout=REPLY_TIMEOUT_S)
+        answer = await socket.receive_str(timeout=context.reply_timeout_s)
         require(answer == "3probe", f"the reply to the probe is {answer[:20]!r}")
         await socket.send_str(engineio.EnginePacketType.UPGRADE.value)
 
@@ -129,7 +129,7 @@ async def _garbage(context: CheckContext) -> None:
     healthy, broken = await context.customer(), await context.connect(context.auth(agent=True))
     await broken.send(b"4\x00{no packet")
     with suppress(TimeoutError):
-        async with asyncio.timeout(REPLY_TIMEOUT_S):
+        async with asyncio.timeout(context.reply_timeout_s):
             await broken.ended.wait()
     require(broken.ended.is_set(), "the connection stays open")
     await context.join(healthy)
@@ -150,7 +150,7 @@ async def _oversize(context: CheckContext) -> None:
         raise NotOffered("no maxPayload is advertised")
     await client.emit("no_such_event", "x" * (size + 1))
     with suppress(TimeoutError):
-        async with asyncio.timeout(REPLY_TIMEOUT_S):
+        async with asyncio.timeout(context.reply_timeout_s):
             await client.ended.wait()
     require(client.ended.is_set(), "it was accepted")
 

@@ -16,8 +16,8 @@ from chatws_loadtest.scenario_file.cast import Cast
 from chatws_loadtest.scenario_file.errors import PersonNotConnected, StepFailed
 from chatws_loadtest.scenario_file.person import Person
 from chatws_loadtest.scenario_file.play_options import PlayOptions
-from chatws_loadtest.scenario_file.reconnecting_client import ServerAddress
 from chatws_loadtest.scenario_file.script import Script
+from chatws_loadtest.server_address import ServerAddress
 
 
 @asynccontextmanager
@@ -59,7 +59,8 @@ async def _assign(
     customers = list(credentials.sessions[: len(names)]) or await start_sessions(url, len(names), options.ca_file)
     if len(customers) < len(names):
         raise CredentialsMissing(f"there are {len(customers)} sessions, {len(names)} are needed, one for each customer")
-    server = ServerAddress(url, tls_context(url, options.ca_file), options.mapping, recorder)
+    tls = tls_context(url, options.ca_file)
+    server = ServerAddress(url, tls, options.mapping, recorder, options.reply_timeout_s)
     assigned: dict[str, tuple[Fields, str]] = {}
     for name, customer in zip(names, customers, strict=True):
         assigned[name] = ({"sessionId": customer.session_id}, customer.conversation_id)

@@ -20,6 +20,7 @@ from chatws_loadtest.cli_base import (
     CaFile,
     JwtSecretFile,
     MappingFile,
+    ReplyTimeout,
     Sessions,
     make_app,
     run_app,
@@ -34,6 +35,7 @@ from chatws_loadtest.scenario_file.play_options import PlayOptions
 from chatws_loadtest.scenario_file.play_report import PlayReport, StepResult
 from chatws_loadtest.scenario_file.reader import read_script
 from chatws_loadtest.scenario_file.text_output import describe_result, describe_step
+from chatws_loadtest.server_address import REPLY_TIMEOUT_S
 from chatws_loadtest.server_process import ServerStartFailed
 from chatws_loadtest.text_summary import count
 
@@ -56,6 +58,7 @@ def run(  # noqa: PLR0917  these are options, never positional
     sessions: Sessions = None,
     ca_file: CaFile = None,
     mapping: MappingFile = None,
+    timeout: ReplyTimeout = REPLY_TIMEOUT_S,
     junit: Annotated[Path | None, typer.Option(help="File for the results as JUnit XML.", metavar="FILE")] = None,
     chatlog: ChatlogFile = None,
     *,
@@ -90,6 +93,7 @@ def run(  # noqa: PLR0917  these are options, never positional
             ca_file=ca_file,
             mapping=find_mapping(mapping),
             chatlog=read_chatlog_option(chatlog, with_content=with_content),
+            reply_timeout_s=timeout,
             on_step=(lambda _: None) if as_json else printer.print_step,
         )
         report, code = _play(file, options)
@@ -117,7 +121,7 @@ def _play(file: Path, options: PlayOptions) -> tuple[PlayReport, ExitCode]:
     script = read_script(file)
     if options.url is not None:
         probe(options.url, options.ca_file)
-        refuse_other_server(options.url, options.ca_file, options.credentials, options.mapping)
+        refuse_other_server(options.url, options.ca_file, options.credentials, options.mapping, options.reply_timeout_s)
     try:
         return asyncio.run(play_interruptibly(file, script, options))
     except ServerStartFailed as problem:

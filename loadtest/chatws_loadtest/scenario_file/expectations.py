@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from chatws_loadtest.scenario_file.person import Person
 
 DEFAULT_TIMEOUT_S: Final = 5.0
-"""Time to wait for an event without ``within``."""
+"""Least time to wait for an event without ``within``."""
 
 LATE_S: Final = 1.0
 """Further time to wait after ``within``, which tells a late event from a missing one."""
@@ -25,8 +25,9 @@ LATE_S: Final = 1.0
 class Expectations:
     """Judge of the expectations of one run."""
 
-    def __init__(self, cast: Cast, lag: LoopLag) -> None:
+    def __init__(self, cast: Cast, lag: LoopLag, reply_timeout_s: float) -> None:
         self._cast = cast
+        self._timeout_s = max(DEFAULT_TIMEOUT_S, reply_timeout_s)
         self._lag = lag
 
     async def expect(
@@ -43,11 +44,11 @@ class Expectations:
         if person.client.is_connected:
             await person.client.present()
         since_s = max(since_s, person.client.returned_s)
-        deadline_s = now_s() + DEFAULT_TIMEOUT_S if within_s is None else since_s + within_s
+        deadline_s = now_s() + self._timeout_s if within_s is None else since_s + within_s
         after = 0
         for pattern in patterns:
             index = await self._wait(person, pattern, after, deadline_s + (LATE_S if within_s is not None else 0.0))
-            limit = f" within {_format(within_s or DEFAULT_TIMEOUT_S)}"
+            limit = f" within {_format(within_s or self._timeout_s)}"
             if index is None:
                 raise StepFailed(self._describe_missing(person, pattern, after), expected=pattern.text + limit)
             event, after = person.log.use(index), index + 1

@@ -6,12 +6,13 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from chatws_loadtest.scenario_file.errors import StepFailed
-from chatws_loadtest.scenario_file.reconnecting_client import ReconnectingClient, ServerAddress
+from chatws_loadtest.scenario_file.reconnecting_client import ReconnectingClient
 
 if TYPE_CHECKING:
     from chatws_loadtest.raw_client import Fields
     from chatws_loadtest.scenario_file.joined_room import JoinedRoom
     from chatws_loadtest.scenario_file.script import PersonSpec
+    from chatws_loadtest.server_address import ServerAddress
 
 MESSAGE_ID_BYTES: Final = 8
 

@@ -10,6 +10,7 @@ from chatws.client.mapping import GUIDE_MAPPING, ServerMapping
 from chatws_loadtest.chatlog.option import ChatlogOption
 from chatws_loadtest.credentials import Credentials
 from chatws_loadtest.scenario_file.play_report import StepResult
+from chatws_loadtest.server_address import REPLY_TIMEOUT_S
 
 
 def _ignore(_: StepResult) -> None:
@@ -30,4 +31,6 @@ class PlayOptions:
     """Names and payloads of the server's events; the bundled server has the guide's."""
     chatlog: ChatlogOption | None = None
     """Recording of the people's traffic; None: there is none."""
+    reply_timeout_s: float = REPLY_TIMEOUT_S
+    """Time limit of an ack and of the event that confirms a join; expected events have 5 s or more."""
     on_step: Callable[[StepResult], None] = _ignore

@@ -90,7 +90,7 @@ class _Player:
         self._cast = cast
         self._server = server
         self._options = options
-        self._expectations = Expectations(cast, lag)
+        self._expectations = Expectations(cast, lag, options.reply_timeout_s)
         self._start_s = now_s()
         # Start of the last action, from which `within` counts.
         self._acted_s = self._start_s

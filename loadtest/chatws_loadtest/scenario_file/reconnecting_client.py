@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from dataclasses import dataclass
 from typing import Final
 
-from chatws.client.mapping import GUIDE_MAPPING, AckShapeError, NotMapped, ServerMapping
-from chatws_loadtest.chatlog.recorder import ChatlogRecorder
-from chatws_loadtest.raw_client import REPLY_TIMEOUT_S, ConnectErrorReceived, Fields, PacketMissing
+from chatws.client.mapping import GUIDE_MAPPING, AckShapeError, NotMapped
+from chatws_loadtest.raw_client import ConnectErrorReceived, Fields, PacketMissing
 from chatws_loadtest.scenario_file.errors import StepFailed, StepNotJudgeable
 from chatws_loadtest.scenario_file.event_log import EventLog, now_s
 from chatws_loadtest.scenario_file.event_names import DISCONNECT, RECONNECT
 from chatws_loadtest.scenario_file.joined_room import JoinedRoom
 from chatws_loadtest.scenario_file.person_connection import PersonConnection
+from chatws_loadtest.server_address import ServerAddress
 
 RETRY_S: Final = 0.1
 """Time between two attempts to reconnect: short and constant, so that steps take the same time in every run."""
@@ -23,17 +21,6 @@ RETURN_TIMEOUT_S: Final = 30.0
 """Time to wait for the end of an outage, in addition to the outage itself."""
 
 PAGE_SIZE: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class ServerAddress:
-    """URL of the server, the certificates to trust, and the names of its events."""
-
-    url: str
-    tls: ssl.SSLContext
-    mapping: ServerMapping = GUIDE_MAPPING
-    recorder: ChatlogRecorder | None = None
-    """Recording of the connections; None: there is none."""
 
 
 class ReconnectingClient:
@@ -182,11 +169,8 @@ class ReconnectingClient:
         return await self._join(await self.present(), conversation_id)
 
     async def _open(self) -> None:
-        server = self._server
         try:
-            connection = await PersonConnection.authenticated(
-                server.url, server.tls, self._auth, mapping=server.mapping, recorder=server.recorder
-            )
+            connection = await PersonConnection.authenticated(self._server, self._auth)
         except AckShapeError as problem:
             raise ConnectErrorReceived(str(problem)) from problem
         self._connection, self.identity = connection, connection.identity
@@ -258,7 +242,7 @@ class ReconnectingClient:
             await connection.emit("join_conversation", conversation_id)
         elif (ack := await _request_join(connection, conversation_id)).get("success", True) is not True:
             return ack
-        until_s = now_s() + REPLY_TIMEOUT_S
+        until_s = now_s() + self._server.reply_timeout_s
         while True:
             for event in self.log.events[start:]:
                 if event.name == "joined_conversation":
@@ -267,7 +251,7 @@ class ReconnectingClient:
                 if event.name == "error":
                     return {"success": False, "error": event.payload}
             if not await self.log.wait_for_next(until_s):
-                raise StepFailed(f"no joined_conversation within {REPLY_TIMEOUT_S:g} s")
+                raise StepFailed(f"no joined_conversation within {self._server.reply_timeout_s:g} s")
 
     def _receive(self, name: str, payload: object) -> None:
         fields = payload if isinstance(payload, dict) else {}

@@ -11,6 +11,7 @@ import pytest
 
 from chatws.client.mapping import read_mapping
 from chatws_loadtest.raw_client import RawClient
+from chatws_loadtest.server_address import ServerAddress
 from chatws_loadtest.tap.masking import mask_path, mask_reason, mask_url, reveal
 from chatws_loadtest.tap.storms import STORM_ATTEMPTS, USER_RECONNECTS, StormDetector
 from tests.loadtest.other_server import MAPPING, run_example_server
@@ -89,11 +90,12 @@ def test_many_attempts_are_a_storm_only_after_as_many_ends() -> None:
 
 async def test_server_with_other_event_names_is_paired_by_its_mapping(node: NodeRunner, tmp_path: Path) -> None:
     del node  # the fixture has installed the packages
-    mapping, tls = read_mapping(MAPPING), ssl.create_default_context()
+    mapping = read_mapping(MAPPING)
     with run_example_server(tmp_path) as url:
         async with TapRun(url, mapping=mapping) as tap:
-            staff = await RawClient.authenticated(tap.url, tls, {"token": "staff-1"}, mapping=mapping)
-            guest = await RawClient.authenticated(tap.url, tls, {"sessionId": "guest-1"}, mapping=mapping)
+            server = ServerAddress(tap.url, ssl.create_default_context(), mapping)
+            staff = await RawClient.authenticated(server, {"token": "staff-1"})
+            guest = await RawClient.authenticated(server, {"sessionId": "guest-1"})
             for client in (staff, guest):
                 await client.emit("join_conversation", "room-1")
                 await client.expect("joined_conversation", conversationId="room-1")
