@@ -63,9 +63,12 @@ class PipedCommand(PreloadedProcess):
 class UnreadCommand(PreloadedProcess):
     """Running command without input, whose standard output the test itself reads or closes, until ``close``."""
 
-    def __init__(self, *arguments: str, **env: str) -> None:
+    def __init__(self, *arguments: str, has_reader: bool = True, **env: str) -> None:
+        """Start the command; without ``has_reader``, its output is closed before it begins to write."""
         reading, writing = os.pipe()
         self.stdout = os.fdopen(reading, encoding="utf-8")
+        if not has_reader:
+            self.stdout.close()
         self._stderr = TemporaryFile()  # noqa: SIM115  closed by `close`
         stdin = os.open(os.devnull, os.O_RDONLY)
         try:
