@@ -1,4 +1,4 @@
-"""Notes and messages of an agent whose outcome is unknown: each is repeated under its id, and stored once."""
+"""Dashboard whose requests fail: notes and messages are repeated and stored once, and nothing is said to be missing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from chatws.store.interface import Unavailable
+from tests.support.chat import RunningChat
 from tests.web.browser import BrowserProfiles, ChatWindow
 from tests.web.conftest import StartChatServer
 from tests.web.dashboard_support import customer_of, open_dashboard
@@ -87,3 +88,27 @@ async def test_note_or_message_of_unknown_outcome_is_stored_once(
         await expect(dashboard.locator(".message.out .message-state")).to_have_text("Sent")
     page = await store.page_after(ann.conversation_id, 0, 10)
     assert [message.content for message in page.messages] == ["Hi", "Good morning"]
+
+
+async def test_what_the_server_cannot_answer_is_not_reported_as_missing(
+    chat_server: RunningChat, browsers: BrowserProfiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await customer_of(chat_server, "Ann", "Hi")
+    dashboard = await open_dashboard(chat_server, browsers)
+    banner = dashboard.locator("#banner")
+    with monkeypatch.context() as patch:
+        patch.setattr(chat_server.parts.store, "search", failing_with(Unavailable("injected")))
+        await dashboard.get_by_label("Search customers and messages").fill("Ann")
+        await expect(banner).to_have_text("The storage is unavailable; the outcome is unknown.")
+    await expect(ann.row(dashboard)).to_be_visible()
+    browsers.ignore_network_errors = True
+    await dashboard.context.set_offline(True)
+    offline = "No connection. Your messages are sent as soon as it is restored."
+    await expect(banner).to_have_text(offline)
+    await dashboard.clock.install()
+    await dashboard.evaluate("location.hash = '#conversation=unknown'")
+    await expect(banner).to_have_text("The server cannot be reached.")
+    await dashboard.clock.fast_forward("00:08")
+    await expect(banner).to_have_text(offline)
+    await dashboard.context.set_offline(False)
+    await expect(banner).to_be_hidden()

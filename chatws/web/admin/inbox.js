@@ -60,13 +60,14 @@ export class Inbox {
   /**
    * Return a conversation, from the server if it is not in the list; null if it does not exist.
    * @param {string} conversationId
+   * @throws {ServerUnreachable}
    */
   async find(conversationId) {
     const known = this.#conversations.get(conversationId);
     if (known) return known;
-    /** @type {ConversationAck | Refused | null} */
-    const reply = await adminWebSocket.chat.rest.get(`/api/conversations/${conversationId}`).catch(() => null);
-    return reply?.success ? reply.conversation : null;
+    /** @type {ConversationAck | Refused} */
+    const reply = await adminWebSocket.chat.rest.get(`/api/conversations/${conversationId}`);
+    return reply.success ? reply.conversation : null;
   }
 
   /** Mark the row of the open conversation. @param {string} conversationId empty if none is open */

@@ -21,6 +21,8 @@ import adminWebSocket from "./src/services/websocket-client.js";
 const WARNING_MS = 8_000;
 
 const banner = find("#banner", HTMLElement);
+/** Text of the banner while there is no warning. */
+let connectionText = "";
 const dashboard = find("#dashboard", HTMLElement);
 const body = find(".dashboard-body", HTMLElement);
 // A second log-in starts with a new page, without the state of the first agent.
@@ -46,16 +48,16 @@ function openDashboard() {
     onUnread: (conversations) => alerts.showUnread(conversations),
   });
 
-  const search = new Search((hits) => inbox.showHits(hits));
+  const search = new Search((hits) => inbox.showHits(hits), showWarning);
 
   /** @param {string} conversationId */
   async function open(conversationId) {
     putConversationInUrl(conversationId);
-    const conversation = await inbox.find(conversationId);
+    const conversation = await inbox.find(conversationId).catch(() => undefined);
     if (conversationInUrl() !== conversationId) return; // another one was chosen in the meantime
     if (!conversation) {
       close();
-      return showWarning("There is no such conversation.");
+      return showWarning(conversation === null ? "There is no such conversation." : "The server cannot be reached.");
     }
     kept.release(conversationId);
     body.dataset.view = "conversation";
@@ -80,7 +82,7 @@ function openDashboard() {
   /** @param {BotNotice} notice */
   async function showNotice({ conversationId, kind, reason }) {
     if (kind !== "failed") return; // a hand-off is a change of the conversation, and its reason a note
-    const conversation = await inbox.find(conversationId);
+    const conversation = await inbox.find(conversationId).catch(() => null);
     if (!conversation) return;
     const cause = reason ? ` (${reason})` : "";
     inbox.setNotice(conversationId, `The bot failed to answer${cause}`);
@@ -129,7 +131,8 @@ function openDashboard() {
 function watchConnection() {
   adminWebSocket.onConnectionChange((state, detail) => {
     showStatus(find("#status", HTMLElement), state, detail);
-    showBanner(state === "reconnecting" ? "No connection. Your messages are sent as soon as it is restored." : "");
+    connectionText = state === "reconnecting" ? "No connection. Your messages are sent as soon as it is restored." : "";
+    showBanner(connectionText);
   });
   adminWebSocket.onError((failed) => {
     if (adminWebSocket.chat.state !== "disconnected") return showWarning(failed.message);
@@ -155,10 +158,10 @@ function showBanner(text) {
   banner.hidden = !text;
 }
 
-/** Show a warning for a limited time. @param {string} text */
+/** Show a warning for a limited time; an empty one ends the one that is shown. @param {string} text */
 function showWarning(text) {
-  showBanner(text);
-  if (text) setTimeout(() => banner.textContent === text && showBanner(""), WARNING_MS);
+  showBanner(text || connectionText);
+  if (text) setTimeout(() => banner.textContent === text && showBanner(connectionText), WARNING_MS);
 }
 
 find("#logout", HTMLButtonElement).addEventListener("click", () => void logOut());

@@ -11,12 +11,17 @@ const DELAY_MS = 250;
 export class Search {
   #field = find("#search", HTMLInputElement);
   #onResult;
+  #onFailure;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
-  /** @param {(hits: SearchHit[] | null) => void} onResult null if the field is empty */
-  constructor(onResult) {
+  /**
+   * @param {(hits: SearchHit[] | null) => void} onResult null if the field is empty
+   * @param {(problem: string) => void} onFailure
+   */
+  constructor(onResult, onFailure) {
     this.#onResult = onResult;
+    this.#onFailure = onFailure;
     this.#field.addEventListener("input", () => {
       clearTimeout(this.#timer);
       if (!this.#text) this.#onResult(null);
@@ -42,6 +47,8 @@ export class Search {
     const text = this.#text;
     /** @type {SearchAck | Refused | null} */
     const reply = await adminWebSocket.chat.call("search", { text });
-    if (text === this.#text) this.#onResult(reply?.success ? reply.hits : []);
+    if (text !== this.#text) return;
+    if (reply?.success) this.#onResult(reply.hits);
+    else this.#onFailure(reply?.error.message ?? "No connection: search again once it is restored.");
   }
 }
