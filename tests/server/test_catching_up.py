@@ -9,7 +9,7 @@ from typing import Any
 
 from chatws.protocol.limits import PAGE_BYTES
 from tests.server.conftest import StartChat
-from tests.support.chat import RunningChat
+from tests.support.chat import RunningChat, until
 from tests.support.messages import fill, seqs
 from tests.support.peer import Peer
 
@@ -149,7 +149,7 @@ async def test_pages_larger_than_the_outbox_reach_a_client_that_reads_slowly(sta
     agent.pause_reading()
     joins = [await agent.start("join_conversation", {"conversationId": name, "afterSeq": 0}) for name in names]
     pages = [await agent.start("history", {"conversationId": name, "afterSeq": 0, "limit": 100}) for name in names]
-    await asyncio.sleep(0.3)  # until the server has filled its buffers
+    await until(lambda: chat.engine.outbox_bytes()[1] > 65_536 // 4)
     agent.resume_reading()
     for ack in await asyncio.gather(*joins, *pages):
         assert seqs(ack["messages"]) == list(range(1, len(ack["messages"]) + 1))
