@@ -104,6 +104,8 @@ async def test_refused_credentials_are_reported(loadtest: LoadtestCommand, share
         (("--report", "/dev/null/report"), "--report /dev/null/report cannot be used"),
         (("--summary", "/nowhere/summary.md"), "/nowhere/summary.md cannot be written to"),
         (("--users", "0"), "--users"),
+        (("--warmup", "nan"), "nan is not a finite number"),
+        (("--duration", "inf"), "inf is not a finite number"),
         (("trend", "/dev"), "--targets has no effect on trend"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,8 +122,8 @@ async def test_lost_message_fails_the_expectation(write: Write) -> None:
 async def test_message_that_the_server_does_not_ack_fails_the_step(write: Write) -> None:
     path = write('  - ben: {send: ["one", "two"]}\n')
     async with guide_server(SilentAckServer()) as options:
-        line, reason, _ = failure(await play(path, options))
-    assert (line, reason) == (3, "no ack to send_message within 3 s")
+        line, reason, _ = failure(await play(path, replace(options, reply_timeout_s=3.5)))
+    assert (line, reason) == (3, "no ack to send_message within 3.5 s")
 
 
 class PagingServer(GuideOnlyServer):
