@@ -9,7 +9,7 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -31,6 +31,9 @@ DONE, FAILED, USAGE, CANNOT_CONNECT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 130,
 LONG = {"ack.never", "connection.silent_websocket", "room.join_lost"}
 """Situations that wait for a client's timeout of 10 s; a client that first tries a WebSocket has one for it."""
 
+SLACK = 3
+"""Factor of the time limits: the machine may be busy."""
+
 FAULTLESS = "on a server without faults"
 
 HAMMERED = {"login.refused", "pace.accept_and_close", "pace.outage"}
@@ -50,7 +53,7 @@ PREDICTED = (
 async def run_all(client: type[CheckedClient], *prefixes: str, without: set[str] | None = None) -> list[CheckResult]:
     """Run situations, sixteen at the same time."""
     chosen = [row for row in all_situations() if row.name.startswith(prefixes) and row.name not in (without or ())]
-    return await run_situations(chosen, client, lambda _: None, ClientRunOptions(jobs=16))
+    return await run_situations(chosen, client, lambda _: None, ClientRunOptions(jobs=16, slack=SLACK))
 
 
 def failures(results: list[CheckResult]) -> dict[str, str]:
@@ -63,9 +66,7 @@ def not_judged(results: list[CheckResult]) -> set[str]:
 
 async def test_python_client_passes() -> None:
     results = await run_all(SdkTask, "", without=LONG)
-    # Sixteen clients in one event loop may miss a time limit on a busy machine; alone they do not.
-    again = [await run_all(SdkTask, name) for name in failures(results)]
-    assert [failures(repeated) for repeated in again] == [{}] * len(again)
+    assert failures(results) == {}
     assert not_judged(results) == {"login.expiring", "login.expired"}
 
 
@@ -77,9 +78,6 @@ async def test_python_client_repeats_requests_after_their_timeout() -> None:
 
 async def test_python_client_renews_its_token() -> None:
     results = await run_all(AgentSdkTask, "login.exp")
-    if failed := failures(results):
-        # As above.
-        results = await run_all(AgentSdkTask, *failed)
     assert {result.result for result in results} == {CheckOutcome.PASS}
 
 
@@ -166,23 +164,11 @@ def test_page_lists_every_situation_with_its_sentence() -> None:
     assert listed == {row.name: row.what for row in all_situations()}
 
 
-async def check_node_client(
-    folder: Path, expected: Mapping[str, str], options: Sequence[str], *program: str
-) -> dict[str, str]:
-    """Check a client of ``tests/node``, and return the result of each situation.
-
-    Situations with another result than expected run again, alone: on a busy machine, a client may miss a time limit.
-    """
-    results = await run_node_client(folder, options, *program)
-    wrong = [name for name, result in results.items() if result != expected[name]]
-    return results | (await run_node_client(folder, only(wrong, 1), *program) if wrong else {})
-
-
-async def run_node_client(folder: Path, options: Sequence[str], *program: str) -> dict[str, str]:
-    """Check a client of ``tests/node`` once."""
+async def check_node_client(folder: Path, options: Sequence[str], *program: str) -> dict[str, str]:
+    """Check a client of ``tests/node``, and return the result of each situation."""
     junit = folder / "junit.xml"
-    command = ("node", str(NODE_DIR / program[0]), *program[1:])
-    done = await run_command("check-client", "--json", "--junit", str(junit), *options, "--", *command)
+    words = ("check-client", "--json", "--slack", str(SLACK), "--junit", str(junit), *options)
+    done = await run_command(*words, "--", "node", str(NODE_DIR / program[0]), *program[1:])
     document = json.loads(done.stdout)
     results = {row["name"]: row["result"] for row in document["checks"]}
     code = FAILED if "fail" in results.values() else DONE
@@ -202,7 +188,7 @@ def only(names: Sequence[str], jobs: int) -> list[str]:
 async def test_code_of_the_guide_has_the_predicted_findings(node: NodeRunner, tmp_path: Path) -> None:
     del node  # the fixture has installed the packages
     expected = {name: predictions()[name][1].partition(":")[0] for name in PREDICTED}
-    results = await check_node_client(tmp_path, expected, only(PREDICTED, 2), "guide_client.mjs")
+    results = await check_node_client(tmp_path, only(PREDICTED, 2), "guide_client.mjs")
     assert results == expected
     assert {*results.values()} == {"pass", "fail", "not offered"}
 
@@ -216,10 +202,11 @@ async def test_gevent_driver_passes_everywhere() -> None:
 
 
 @pytest.mark.extended
+@pytest.mark.timeout(600)
 async def test_code_of_the_guide_has_all_predicted_findings(node: NodeRunner, tmp_path: Path) -> None:
     del node  # the fixture has installed the packages
     expected = {name: result.partition(":")[0] for name, (_, result) in predictions().items()}
-    assert await check_node_client(tmp_path, expected, ["--jobs", "8"], "guide_client.mjs") == expected
+    assert await check_node_client(tmp_path, ["--jobs", "8"], "guide_client.mjs") == expected
 
 
 @pytest.mark.parametrize("client", ["widget", pytest.param("admin", marks=pytest.mark.extended)])
@@ -227,7 +214,7 @@ async def test_browser_client_passes_where_it_once_failed(node: NodeRunner, tmp_
     del node  # the fixture has installed the packages
     names = ("connection.busy", "delivery.malformed", "room.rejoined")
     expected = dict.fromkeys(names, "pass")
-    results = await check_node_client(tmp_path, expected, only(names, 1), "checked_browser_client.mjs", client)
+    results = await check_node_client(tmp_path, only(names, 1), "checked_browser_client.mjs", client)
     assert results == expected
 
 
@@ -238,7 +225,7 @@ async def test_browser_client_passes_everywhere(node: NodeRunner, tmp_path: Path
     expected = {row.name: "pass" for row in all_situations()}
     if client == "widget":
         expected |= dict.fromkeys(("login.expiring", "login.expired"), "not offered")
-    results = await check_node_client(tmp_path, expected, ["--jobs", "8"], "checked_browser_client.mjs", client)
+    results = await check_node_client(tmp_path, ["--jobs", "8"], "checked_browser_client.mjs", client)
     assert results == expected
 
 
@@ -290,8 +277,7 @@ async def test_port_in_use_ends_the_command() -> None:
 def test_reader_of_the_output_that_has_gone_ends_the_command(tmp_path: Path) -> None:
     (tmp_path / "client.py").write_text(example_program())
     words = ("check-client", "--only", "connection.reset", "--", sys.executable, str(tmp_path / "client.py"))
-    with closing(UnreadCommand(*words)) as child:
-        child.stdout.close()
+    with closing(UnreadCommand(*words, has_reader=False)) as child:
         assert (child.wait(TIMEOUT_S), child.errors) == (BROKEN_PIPE, "")
 
 

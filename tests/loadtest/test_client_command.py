@@ -112,6 +112,10 @@ async def stuck(_context: SituationContext) -> None:
     raise TimeoutError
 
 
+async def impatient(context: SituationContext) -> None:
+    await context.expect_request("no_such_request", context.begin, within_s=0.1)
+
+
 async def not_offered(_context: SituationContext) -> None:
     raise NotOffered("it does not log in with a token")
 
@@ -145,6 +149,13 @@ async def test_each_kind_of_finding_has_a_reason_and_advice_in_every_format() ->
         if found is not None:
             assert (found.tag == "failure") == (outcome is CheckOutcome.FAIL)
             assert (found.get("message"), found.text or "") == (reason, advice)
+
+
+async def test_slack_multiplies_the_time_limits() -> None:
+    rows, options = [situation(impatient), situation(stuck)], ClientRunOptions(slack=2)
+    results = await run_situations(rows, SdkTask, lambda _: None, options)
+    limits = ["it sent no no_such_request within 0.2 s", "the situation did not end within 120 s"]
+    assert [result.reason for result in results] == limits
 
 
 def test_every_situation_has_one_line_of_advice() -> None:

@@ -20,8 +20,8 @@ from tests.web.checked_pages import PAGES, CheckedPage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-START_S = 60.0
-"""Time in which a page sends its first message, in place of 20 s."""
+SLACK = 3
+"""Factor of the time limits: the machine may be busy."""
 
 DEFAULT = {
     "widget": ("connection.half_open", "delivery.burst", "delivery.reordered", "typing.throttled", "login.ended"),
@@ -45,7 +45,7 @@ async def check(browser: Browser, name: str, names: Sequence[str], jobs: int) ->
         return opened[-1]
 
     chosen = [SITUATIONS[one] for one in names]
-    results = await run_situations(chosen, make, lambda _: None, ClientRunOptions(jobs=jobs, start_s=START_S))
+    results = await run_situations(chosen, make, lambda _: None, ClientRunOptions(jobs=jobs, slack=SLACK))
     assert [error for page in opened for error in page.errors] == []
     return results
 
@@ -58,10 +58,7 @@ async def test_pages_pass(browser: Browser) -> None:
     """Check both pages at once: they wait most of the time."""
     results = await asyncio.gather(*(check(browser, name, DEFAULT[name], jobs=1) for name in PAGES))
     for name, of_page in zip(PAGES, results, strict=True):
-        # On a busy machine, a page may miss a time limit once.
-        if failed := others(of_page, CheckOutcome.PASS):
-            again = await check(browser, name, [*failed], jobs=1)
-            assert others(again, CheckOutcome.PASS) == {}, failed
+        assert others(of_page, CheckOutcome.PASS) == {}, name
 
 
 @pytest.mark.extended

@@ -15,6 +15,7 @@ from typing import Annotated, Final
 
 import typer
 
+from chatws.command_numbers import require_finite
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.check.check_output import print_check, put_out_checks
 from chatws_loadtest.check.registry import CheckResult
@@ -61,6 +62,12 @@ def check_client(  # noqa: PLR0917  these are options, never positional
         int,
         typer.Option(min=0, help="Port of the server, if there is no COMMAND; default: a free one.", metavar="PORT"),
     ] = 0,
+    slack: Annotated[
+        float,
+        typer.Option(
+            metavar="X", min=1, max=100, callback=require_finite, help="Factor of the time limits, for a slow client."
+        ),
+    ] = 1.0,
     junit: Annotated[Path | None, typer.Option(help="File for the results as JUnit XML.", metavar="FILE")] = None,
     *,
     as_list: Annotated[bool, typer.Option("--list", help="List the situations, and run nothing.")] = False,
@@ -82,12 +89,14 @@ def check_client(  # noqa: PLR0917  these are options, never positional
         return
     # The engine logs the faults of the client, which are in the results.
     logging.disable()
-    make_client: Callable[[], CheckedClient] = partial(ExternalClient, _announce)
+    make_client: Callable[[], CheckedClient]
     if command:
-        make_client = partial(ClientCommand, command, url_env)
+        make_client, options = partial(ClientCommand, command, url_env), ClientRunOptions(jobs=jobs, slack=slack)
+    else:
+        options = ClientRunOptions(port=port, start_s=EXTERNAL_START_S, slack=slack)
+        make_client = partial(ExternalClient, _announce)
     printer: Callable[[CheckResult], None] = (lambda _: None) if as_json else print_check
     try:
-        options = ClientRunOptions(jobs=jobs) if command else ClientRunOptions(port=port, start_s=EXTERNAL_START_S)
         results = asyncio.run(_run_until_signal(situations, make_client, printer, options))
     except ClientNotReady as problem:
         raise CommandExit(str(problem), ExitCode.CANNOT_CONNECT) from problem

@@ -259,9 +259,9 @@ async def _refuse_http(
     context.server.http_fault = respond
     mark = context.traffic.mark
     context.server.cut()
-    first = await context.traffic.find(lambda entry: entry.kind is TrafficKind.ATTEMPT, mark, RETURN_S)
+    first = await context.find(lambda entry: entry.kind is TrafficKind.ATTEMPT, mark)
     if first is None:
-        raise CheckFailed(f"it did not try to connect again within {RETURN_S:g} s")
+        raise CheckFailed(f"it did not try to connect again within {context.limit(RETURN_S):g} s")
     await asyncio.sleep(outage_s)
     context.server.http_fault = None
     await _after(context, lambda: None)

@@ -120,7 +120,7 @@ async def _other_epoch(context: SituationContext) -> None:
     context.chat.clear()
     context.server.cut()
     await context.expect_return(mark)
-    join = await context.traffic.find(lambda entry: entry.name == "join_conversation", mark, HOLE_S)
+    join = await context.find(lambda entry: entry.name == "join_conversation", mark, HOLE_S)
     if join is None or not isinstance(join.payload, dict) or "afterSeq" not in join.payload:
         raise NotOffered("it does not join with a position")
     await context.expect_request("history", join.number, HOLE_S)
@@ -211,7 +211,8 @@ async def _require_shown(context: SituationContext, messages: Sequence[Message])
 
 
 async def _expect_catching_up(context: SituationContext, missing: Message, since: int) -> None:
-    require(await _catches_up(context, missing, since), f"it did not request the missing message within {HOLE_S:g} s")
+    limit_s = context.limit(HOLE_S)
+    require(await _catches_up(context, missing, since), f"it did not request the missing message within {limit_s:g} s")
 
 
 async def _catches_up(context: SituationContext, missing: Message, since: int) -> bool:
@@ -226,7 +227,7 @@ async def _catches_up(context: SituationContext, missing: Message, since: int) -
         # The newest page contains the missing message as well.
         return entry.name == "history"
 
-    return await context.traffic.find(requests_it, since, HOLE_S) is not None
+    return await context.find(requests_it, since, HOLE_S) is not None
 
 
 async def _require_undisturbed(context: SituationContext) -> None:

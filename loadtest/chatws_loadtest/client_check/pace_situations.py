@@ -96,9 +96,9 @@ async def _refused(context: SituationContext) -> None:
     mark = context.traffic.mark
     context.chat.connect_fault = refuse
     context.server.cut()
-    first = await context.traffic.find(lambda entry: entry.kind is TrafficKind.REFUSED, mark, RETURN_S)
+    first = await context.find(lambda entry: entry.kind is TrafficKind.REFUSED, mark)
     if first is None:
-        raise CheckFailed(f"it did not connect again within {RETURN_S:g} s")
+        raise CheckFailed(f"it did not connect again within {context.limit(RETURN_S):g} s")
     await asyncio.sleep(WATCH_S)
     later = context.traffic.select(TrafficKind.REFUSED, first.number + 1)
     require(len(later) <= MAX_REFUSED, f"it presented them {len(later)} times more")
@@ -129,10 +129,10 @@ async def _expiring(context: SituationContext) -> None:
     _require_token(context)
     mark = context.traffic.mark
     context.chat.emit("auth_expiring", AuthExpiring(in_ms=2000))
-    renewed = await context.traffic.find(
+    renewed = await context.find(
         lambda entry: entry.name == "refresh_token" or entry.kind is TrafficKind.CONNECTED, mark, WATCH_S
     )
-    require(renewed is not None, f"it sent no refresh_token within {WATCH_S:g} s")
+    require(renewed is not None, f"it sent no refresh_token within {context.limit(WATCH_S):g} s")
 
 
 @situation(

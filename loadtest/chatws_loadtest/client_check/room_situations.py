@@ -142,5 +142,5 @@ async def _expect_joins(context: SituationContext, joined: set[str], connection:
         def is_join(entry: TrafficEntry, wanted: str = conversation_id) -> bool:
             return entry.name == "join_conversation" and entry.conversation_id == wanted
 
-        found = await context.traffic.find(is_join, connection.number, JOIN_S)
-        require(found is not None, f"it did not join {conversation_id} again within {JOIN_S:g} s")
+        found = await context.find(is_join, connection.number, JOIN_S)
+        require(found is not None, f"it did not join {conversation_id} again within {context.limit(JOIN_S):g} s")

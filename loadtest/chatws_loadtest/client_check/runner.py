@@ -31,7 +31,7 @@ GROUPS = ("connection", "room", "ack", "delivery", "pace", "login", "typing")
 """First parts of the names, in the order of the output."""
 
 LIMIT_S = 60.0
-"""Bound of one situation, start of the client excluded."""
+"""Time limit of one situation, start of the client excluded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class ClientRunOptions:
     """Port of the server; 0: a free one."""
     start_s: float = START_S
     """Time from the start of a client to its first accepted message."""
+    slack: float = 1.0
+    """Factor of the time limits, for a slow client or a busy machine."""
 
 
 def all_situations() -> list[Situation]:
@@ -74,7 +76,7 @@ async def run_situations(
                 while waiting:
                     situation = waiting.popleft()
                     try:
-                        result = await _run(situation, server, client, options.start_s)
+                        result = await _run(situation, server, client, options)
                     except ClientNotReady as problem:
                         if not results:
                             raise
@@ -93,13 +95,15 @@ async def run_situations(
     return [results[situation.name] for situation in situations]
 
 
-async def _run(situation: Situation, server: FaultServer, client: CheckedClient, start_s: float) -> CheckResult:
-    context = SituationContext(server, client)
-    await context.prepare(start_s)
+async def _run(
+    situation: Situation, server: FaultServer, client: CheckedClient, options: ClientRunOptions
+) -> CheckResult:
+    context = SituationContext(server, client, options.slack)
+    await context.prepare(context.limit(options.start_s))
     begin_s = time.monotonic()
     outcome, reason = CheckOutcome.PASS, ""
     try:
-        async with asyncio.timeout(LIMIT_S):
+        async with asyncio.timeout(context.limit(LIMIT_S)):
             await situation.run(context)
     except NotOffered as problem:
         outcome, reason = CheckOutcome.NOT_OFFERED, str(problem)
@@ -107,7 +111,7 @@ async def _run(situation: Situation, server: FaultServer, client: CheckedClient,
         ended = f" (it has ended with {client.ending})" if client.ending else ""
         outcome, reason = CheckOutcome.FAIL, f"{problem}{ended}"
     except TimeoutError:
-        outcome, reason = CheckOutcome.FAIL, f"the situation did not end within {LIMIT_S:g} s"
+        outcome, reason = CheckOutcome.FAIL, f"the situation did not end within {context.limit(LIMIT_S):g} s"
     finally:
         server.heal()
     return _result(situation, outcome, reason, time.monotonic() - begin_s)

@@ -13,7 +13,7 @@ from chatws_loadtest.check.check_context import unique_text
 from chatws_loadtest.check.errors import CheckFailed, NotOffered
 from chatws_loadtest.check.registry import require
 from chatws_loadtest.client_check.errors import ClientNotReady
-from chatws_loadtest.client_check.traffic import TrafficEntry, TrafficKind
+from chatws_loadtest.client_check.traffic import Matches, TrafficEntry, TrafficKind
 
 if TYPE_CHECKING:
     from chatws.protocol.entities import Message
@@ -43,7 +43,9 @@ MAX_QUOTED: Final = 80
 class SituationContext:
     """Server and client of one situation; ``begin`` is the position of its start in the traffic."""
 
-    def __init__(self, server: FaultServer, client: CheckedClient) -> None:
+    def __init__(self, server: FaultServer, client: CheckedClient, slack: float = 1.0) -> None:
+        """Create a context; ``slack`` multiplies the time limits, but not the times in which nothing may happen."""
+        self._slack = slack
         self.server = server
         self.chat = server.chat
         self.traffic = server.traffic
@@ -76,6 +78,14 @@ class SituationContext:
         """Conversation of the client's last accepted message."""
         return self.chat.room(self.traffic.select(TrafficKind.ACCEPTED)[-1].conversation_id)
 
+    def limit(self, seconds: float) -> float:
+        """Return the time limit for this client, in seconds."""
+        return seconds * self._slack
+
+    async def find(self, matches: Matches, since: int, within_s: float = RETURN_S) -> TrafficEntry | None:
+        """Return the first matching entry of the traffic from a position on, or None if there is none in time."""
+        return await self.traffic.find(matches, since, self.limit(within_s))
+
     # Faults
 
     async def intercept(
@@ -96,10 +106,10 @@ class SituationContext:
 
         self.chat.override(name, once)
         try:
-            async with asyncio.timeout(within_s):
+            async with asyncio.timeout(self.limit(within_s)):
                 return await caught
         except TimeoutError:
-            raise CheckFailed(f"it sent no {name} within {within_s:g} s") from None
+            raise CheckFailed(f"it sent no {name} within {self.limit(within_s):g} s") from None
 
     def say(self, content: str | None = None) -> Message:
         """Store a message of the other member, send it to the conversation, and return it."""
@@ -115,11 +125,9 @@ class SituationContext:
         Raises:
             CheckFailed: there is none in time.
         """
-        found = await self.traffic.find(
-            lambda entry: entry.kind is TrafficKind.REQUEST and entry.name == name, since, within_s
-        )
+        found = await self.find(lambda entry: entry.kind is TrafficKind.REQUEST and entry.name == name, since, within_s)
         if found is None:
-            raise CheckFailed(f"it sent no {name} within {within_s:g} s")
+            raise CheckFailed(f"it sent no {name} within {self.limit(within_s):g} s")
         return found
 
     async def expect_return(self, since: int, within_s: float = RETURN_S) -> TrafficEntry:
@@ -128,9 +136,9 @@ class SituationContext:
         Raises:
             CheckFailed: it does not connect in time.
         """
-        found = await self.traffic.find(lambda entry: entry.kind is TrafficKind.CONNECTED, since, within_s)
+        found = await self.find(lambda entry: entry.kind is TrafficKind.CONNECTED, since, within_s)
         if found is None:
-            raise CheckFailed(f"it did not connect again within {within_s:g} s")
+            raise CheckFailed(f"it did not connect again within {self.limit(within_s):g} s")
         return found
 
     async def expect_repeat(self, first: TrafficEntry, within_s: float = RETURN_S) -> TrafficEntry:
@@ -139,11 +147,13 @@ class SituationContext:
         Raises:
             CheckFailed: the client does not repeat it in time.
         """
-        repeat = await self.traffic.find(
+        repeat = await self.find(
             lambda entry: entry.name == "send_message" and entry.content == first.content, first.number + 1, within_s
         )
         if repeat is None:
-            raise CheckFailed(f"it did not repeat the message {quoted(first.content)} within {within_s:g} s")
+            raise CheckFailed(
+                f"it did not repeat the message {quoted(first.content)} within {self.limit(within_s):g} s"
+            )
         return repeat
 
     async def expect_life(self, since: int) -> None:
@@ -152,7 +162,7 @@ class SituationContext:
         Raises:
             CheckFailed: it sends none.
         """
-        accepted = await self.traffic.find(lambda entry: entry.kind is TrafficKind.ACCEPTED, since, RETURN_S)
+        accepted = await self.find(lambda entry: entry.kind is TrafficKind.ACCEPTED, since)
         if accepted is None:
             is_sending = self.traffic.select(TrafficKind.REQUEST, since, "send_message")
             refused = "its messages were refused: it had not joined their conversation again"
@@ -193,7 +203,7 @@ class SituationContext:
 
     async def shows(self, message: Message, within_s: float = SHOW_S) -> bool:
         """Return whether the client prints a message within a time."""
-        for _ in range(round(within_s / CHECK_INTERVAL_S)):
+        for _ in range(round(self.limit(within_s) / CHECK_INTERVAL_S)):
             if self.shown([message]):
                 return True
             await asyncio.sleep(CHECK_INTERVAL_S)
