@@ -45,6 +45,8 @@ export class MessageThread {
   #lastSeq = 0;
   #hasOlder = false;
   #loading = false;
+  /** Number of calls of `reset`. */
+  #resets = 0;
   #unseen = 0;
   /** The reader has seen the end, so that the thread scrolls to new messages. */
   #wasAtEnd = true;
@@ -81,6 +83,7 @@ export class MessageThread {
    * @param {PendingMessage[]} pending
    */
   reset(messages, hasOlder, pending = []) {
+    this.#resets += 1;
     this.#list.replaceChildren();
     this.#pending.clear();
     this.#typing.clear();
@@ -214,10 +217,12 @@ export class MessageThread {
     if (this.#loading || !this.#hasOlder || this.#firstSeq <= 1) return;
     this.#loading = true;
     this.#scroll.setAttribute("aria-busy", "true");
+    const resets = this.#resets;
     const page = await this.#options.older(this.#firstSeq).catch(() => null);
     this.#loading = false;
     this.#scroll.removeAttribute("aria-busy");
-    if (page?.success && page.messages.length) this.#prepend(page);
+    // The page belongs before messages that may have been replaced meanwhile.
+    if (page?.success && page.messages.length && resets === this.#resets) this.#prepend(page);
   }
 
   /** @param {HistoryAck} page */
