@@ -19,6 +19,7 @@ from chatws_loadtest.client_check.errors import ClientNotReady
 from chatws_loadtest.client_check.registry import Situation
 from chatws_loadtest.client_check.runner import ClientRunOptions, all_situations, run_situations
 from chatws_loadtest.client_check.situation_context import START_S, SituationContext
+from chatws_loadtest.client_check.traffic import TrafficEntry, TrafficKind, session_attempts
 from tests.loadtest.checked_clients import SdkTask
 from tests.support.chat import until
 
@@ -156,6 +157,13 @@ async def test_slack_multiplies_the_time_limits() -> None:
     results = await run_situations(rows, SdkTask, lambda _: None, options)
     limits = ["it sent no no_such_request within 0.2 s", "the situation did not end within 120 s"]
     assert [result.reason for result in results] == limits
+
+
+def test_attempt_with_another_transport_soon_after_one_is_not_counted() -> None:
+    times = [(0.0, "websocket"), (0.2, "polling"), (0.25, "websocket"), (1.0, "polling"), (1.1, "polling")]
+    entries = [TrafficEntry(number, at_s, TrafficKind.ATTEMPT, name=name) for number, (at_s, name) in enumerate(times)]
+    assert [entry.at_s for entry in session_attempts(entries, 0.3)] == [0.0, 0.25, 1.0, 1.1]
+    assert [entry.at_s for entry in session_attempts(entries, 0.9)] == [0.0, 0.25, 1.1]
 
 
 def test_every_situation_has_one_line_of_advice() -> None:

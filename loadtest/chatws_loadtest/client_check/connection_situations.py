@@ -18,7 +18,7 @@ from chatws_loadtest.check.errors import CheckFailed
 from chatws_loadtest.check.registry import require
 from chatws_loadtest.client_check.registry import situation
 from chatws_loadtest.client_check.situation_context import RETURN_S, SETTLE_S, SituationContext
-from chatws_loadtest.client_check.traffic import TrafficKind, session_attempts
+from chatws_loadtest.client_check.traffic import TrafficKind
 
 if TYPE_CHECKING:
     from chatws.engine import Socket
@@ -197,7 +197,7 @@ async def _slow_connect(context: SituationContext) -> None:
     mark = context.traffic.mark
     context.server.cut()
     entry = await context.expect_return(mark)
-    attempts = session_attempts(context.traffic.entries[mark : entry.number])
+    attempts = context.session_attempts(mark, entry.number)
     require(len(attempts) == 1, f"it began {len(attempts)} connections")
 
 

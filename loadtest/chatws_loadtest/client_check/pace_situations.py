@@ -14,7 +14,7 @@ from chatws_loadtest.check.registry import require
 from chatws_loadtest.client_check.registry import situation
 from chatws_loadtest.client_check.scripted_chat import ChatRequest
 from chatws_loadtest.client_check.situation_context import RETURN_S, SituationContext
-from chatws_loadtest.client_check.traffic import TrafficKind, session_attempts
+from chatws_loadtest.client_check.traffic import TrafficKind
 
 if TYPE_CHECKING:
     from chatws.engine import Socket
@@ -175,7 +175,7 @@ async def _throttled(context: SituationContext) -> None:
 
 
 def _require_few(context: SituationContext, since: int, most: int) -> None:
-    attempts = session_attempts(context.traffic.entries[since:])
+    attempts = context.session_attempts(since)
     require(len(attempts) <= most, f"it made {len(attempts)} attempts in {WATCH_S:g} s")
 
 

@@ -13,7 +13,7 @@ from chatws_loadtest.check.check_context import unique_text
 from chatws_loadtest.check.errors import CheckFailed, NotOffered
 from chatws_loadtest.check.registry import require
 from chatws_loadtest.client_check.errors import ClientNotReady
-from chatws_loadtest.client_check.traffic import Matches, TrafficEntry, TrafficKind
+from chatws_loadtest.client_check.traffic import Matches, TrafficEntry, TrafficKind, session_attempts
 
 if TYPE_CHECKING:
     from chatws.protocol.entities import Message
@@ -34,6 +34,8 @@ SHOW_S: Final = 4.0
 """Time to show a message that was delivered."""
 SETTLE_S: Final = 1.0
 """Time in which the messages of an outage arrive after the first of them."""
+FALLBACK_S: Final = 0.3
+"""Time from a failed attempt to the one with another transport."""
 START_INTERVAL_S: Final = 0.5
 CHECK_INTERVAL_S: Final = 0.05
 NUMBER: Final = re.compile(r"[0-9]{1,18}\Z")
@@ -85,6 +87,10 @@ class SituationContext:
     async def find(self, matches: Matches, since: int, within_s: float = RETURN_S) -> TrafficEntry | None:
         """Return the first matching entry of the traffic from a position on, or None if there is none in time."""
         return await self.traffic.find(matches, since, self.limit(within_s))
+
+    def session_attempts(self, since: int, until: int | None = None) -> list[TrafficEntry]:
+        """Return the attempts to open a session between two positions; a fallback to another transport is none."""
+        return session_attempts(self.traffic.entries[since:until], self.limit(FALLBACK_S))
 
     # Faults
 

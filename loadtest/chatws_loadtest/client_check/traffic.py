@@ -96,13 +96,16 @@ class Traffic:
             return None
 
 
-def session_attempts(entries: list[TrafficEntry], fallback_s: float = 0.3) -> list[TrafficEntry]:
-    """Return the attempts to open a session, without those with another transport right after a failed one."""
+def session_attempts(entries: list[TrafficEntry], fallback_s: float) -> list[TrafficEntry]:
+    """Return the attempts to open a session, without those with another transport within ``fallback_s`` after one."""
     counted: list[TrafficEntry] = []
+    # Attempt before, unless it was itself a fallback.
+    first: TrafficEntry | None = None
     for entry in entries:
         if entry.kind is TrafficKind.ATTEMPT:
-            previous = counted[-1] if counted else None
-            is_fallback = previous and previous.name != entry.name and entry.at_s - previous.at_s < fallback_s
-            if not is_fallback:
+            if first is not None and first.name != entry.name and entry.at_s - first.at_s < fallback_s:
+                first = None
+            else:
                 counted.append(entry)
+                first = entry
     return counted
