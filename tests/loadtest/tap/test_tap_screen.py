@@ -72,11 +72,9 @@ async def test_short_screen_shows_events_in_place_of_a_detail() -> None:
     screen = TapScreen(["sh", "-c", f"echo '{line}' >&2; echo '{record}'; exec sleep 60"])
     async with screen.run_test(size=(30, 8)) as pilot:
         await until(lambda: screen.query_one("#events", DataTable).row_count == 1)
-        assert not screen.query_one("#detail").display
-        assert screen.query_one("#events").size.height >= 4
+        await until(lambda: not screen.query_one("#detail").display and screen.query_one("#events").size.height >= 4)
         await pilot.resize_terminal(30, 24)
-        await pilot.pause()
-        assert screen.query_one("#detail").display
+        await until(lambda: screen.query_one("#detail").display)
 
 
 def test_screen_restores_the_terminal_when_a_signal_ends_it(shared_server: ServerProcess, tmux: Tmux) -> None:
