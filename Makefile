@@ -64,7 +64,7 @@ bench-encodings: $(VENV)/.installed-dev ## measure JSON, MessagePack, compressio
 bench-integrations: $(VENV)/.installed-dev ## cost of a message with a webhook and with recovery, 4 minutes (OUT=DIR keeps integrations.json, ARGS=--quick)
 	@exec $(BIN)/python -m benchmarks.integrations $(if $(OUT),--out "$(OUT)") $(ARGS)
 
-soak: $(VENV)/.installed-dev ## measure floods, memory and churn, 25 minutes (OUT=DIR keeps soak.json, ARGS="--quick rounds" runs one)
+soak: $(VENV)/.installed-dev ## measure floods, memory and churn, 20 minutes (OUT=DIR keeps soak.json, ARGS="--quick rounds" runs one)
 	@exec $(BIN)/python -m benchmarks.soak $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 soak-cluster: $(VENV)/.installed-dev ## break two servers and all around them at random, 20 rounds, 10 minutes (ARGS="--seeds 7")
