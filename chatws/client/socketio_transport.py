@@ -196,7 +196,9 @@ class SocketIOTransport:
         tracing.on_request_end.append(answered)
         tracing.on_request_exception.append(failed)
         headers = {"User-Agent": self._options.user_agent}
-        return aiohttp.ClientSession(connector=connector, headers=headers, trace_configs=[tracing])
+        return aiohttp.ClientSession(
+            connector=connector, headers=headers, trace_configs=[tracing], middlewares=[_send_handshake_once]
+        )
 
     def _make_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
         family, kind, protocol, *_ = address
@@ -299,6 +301,23 @@ class SocketIOTransport:
             for one in self._open_sockets():
                 with suppress(OSError):
                     one.shutdown(socket.SHUT_RDWR)
+
+
+async def _send_handshake_once(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send a request; one that opens a session with an error that aiohttp does not repeat at once.
+
+    Otherwise, a server that drops connections would get twice as many attempts as the delays between them permit.
+    """
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise  # it is not repeated either, and names the address
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        if "sid" in request.url.query:
+            raise
+        raise aiohttp.ClientConnectionError(str(error)) from error
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from aiohttp import web
@@ -87,6 +87,24 @@ async def test_retry_after_of_a_busy_server_is_read(serve: Serve) -> None:
 
     end = await end_of(await serve(busy))
     assert end == ConnectionEnd("the server answered HTTP 503", retry_after_s=7.0)
+
+
+@pytest.mark.parametrize("transports", [("websocket",), ("polling",)])
+async def test_handshake_that_the_server_drops_is_sent_once(
+    serve: Serve, transports: tuple[Literal["websocket", "polling"], ...]
+) -> None:
+    received = []
+
+    async def drop(request: web.Request) -> web.Response:
+        received.append(request.path_qs)
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    options = ClientOptions(transports=transports)
+    transport = SocketIOTransport(await serve(drop), options, None, NullTransportListener())
+    await transport.run({"sessionId": "s"})
+    assert len(received) == 1
 
 
 @pytest.mark.parametrize("frames", [(), (OPEN,), ("garbage",), ("0{}",), ("0not json",), (OPEN, "40", "9" * 100)])
