@@ -123,18 +123,20 @@ async def test_room_is_entered_before_rows_are_read(chat: RunningChat) -> None:
     """Store messages while the rows are read: all of them reach the client as events."""
     agent, customer = await chat.pair()
     await agent.call("leave_conversation", "conv-1")
-    store, read_rows = chat.parts.store, asyncio.Event()
+    store, rows_read, released = chat.parts.store, asyncio.Event(), asyncio.Event()
     snapshot = store.snapshot
 
     async def slow_snapshot(conversation_id: str, after_seq: int | None) -> Any:
         rows = await snapshot(conversation_id, after_seq)
-        await read_rows.wait()
+        rows_read.set()
+        await released.wait()
         return rows
 
     store.snapshot = slow_snapshot  # type: ignore[method-assign]  # no database can be made to pause here
     join = await agent.start("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
+    await rows_read.wait()
     await customer.call("send_message", {"conversationId": "conv-1", "content": "meanwhile"})
-    read_rows.set()
+    released.set()
     ack = await join
     await agent.expect("message_received", content="meanwhile")
     assert ack["messages"] == []
