@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from chatws_loadtest.server_address import ServerAddress
 
 _MIN_HTTP_TIMEOUT_S = 10.0
+"""Least time limit of an HTTP request; that of a reply may be longer."""
 
 
 @dataclass(frozen=True, slots=True)
